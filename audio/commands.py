@@ -1,0 +1,140 @@
+"""The kernel's language: commands in, events and snapshots out.
+
+Owner: whoever writes the record; the kernel owns what it has read. Every record is a fixed-size C struct,
+so that a ring in shared memory needs no parser.
+Units: `frame` is the engine's frame counter; positions are track frames at the engine rate; gains are linear.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+NOW: Final = 0
+"""`frame` of a command that applies at the first frame of the next block."""
+
+
+class CommandKind(IntEnum):
+    """What a command asks for. `deck` is 0-based, `slot` 0-based; `a` and `b` as each line says."""
+
+    DECK_PLAY = 1
+    """a: 1 plays, 0 pauses."""
+    DECK_SEEK = 2
+    """a: position in track frames."""
+    DECK_RATE = 3
+    """a: speed ratio, 0.25 to 4."""
+    DECK_VOLUME = 4
+    """a: fader gain, 0 to 1."""
+    DECK_TRIM = 5
+    """a: linear gain."""
+    DECK_ASSIGN = 6
+    """a: index into CROSSFADER_SIDES."""
+    DECK_SOURCE = 7
+    """a: index into DECK_SOURCES."""
+    STEM_VOLUME = 16
+    """a: gain, 0 to 1."""
+    STEM_MUTE = 17
+    """a: 0 or 1."""
+    STEM_SOLO = 18
+    """a: 0 or 1."""
+    STEM_PAN = 19
+    """a: -1 left to 1 right."""
+    CROSSFADER = 32
+    """a: -1 left to 1 right."""
+    CROSSFADER_CURVE = 33
+    """a: index into CROSSFADER_CURVES."""
+    MASTER_VOLUME = 34
+    """a: gain, 0 to 1."""
+
+
+COMMAND: Final = np.dtype(
+    [
+        ("kind", "<u2"),
+        ("deck", "u1"),
+        ("slot", "u1"),
+        ("flags", "<u4"),
+        ("frame", "<i8"),
+        ("a", "<f8"),
+        ("b", "<f8"),
+        ("token", "<u8"),
+        ("reserved", "<u8", (3,)),
+    ],
+    align=True,
+)
+"""One record of the command ring, 64 bytes. `token` of 0 addresses whatever the deck holds."""
+
+
+class EventKind(IntEnum):
+    """What happened in the kernel, past tense."""
+
+    DECK_LOADED = 1
+    """The deck holds `token` and can sound at once; a: position in track frames."""
+    DECK_EJECTED = 2
+    """The deck no longer holds `token`; its memory may go."""
+    DECK_ENDED = 3
+    """Playback reached the end of the track; a: position."""
+    STEMS_ENTERED = 4
+    """The deck changed from the mix to its stems; a: position."""
+    STEMS_LEFT = 5
+    """The deck fell back to the mix because a stretch is not ready; a: position."""
+    AUDIO_MISSING = 6
+    """A stretch to be played was not in memory and was silent; a: position, b: frames of silence."""
+    COMMAND_REFUSED = 7
+    """A command was out of range or for a deck that holds something else; a: its kind."""
+
+
+EVENT: Final = np.dtype(
+    [
+        ("kind", "<u2"),
+        ("deck", "u1"),
+        ("slot", "u1"),
+        ("reserved", "<u4"),
+        ("frame", "<i8"),
+        ("a", "<f8"),
+        ("b", "<f8"),
+        ("token", "<u8"),
+    ],
+    align=True,
+)
+"""One record of the event ring."""
+
+DECK_SNAPSHOT: Final = np.dtype(
+    [
+        ("token", "<u8"),
+        ("position", "<f8"),
+        ("duration", "<i8"),
+        ("rate", "<f8"),
+        ("playing", "u1"),
+        ("source", "u1"),
+        ("stems_audible", "u1"),
+        ("gap", "u1"),
+        ("pending_mask", "u1"),
+        ("stem_mask", "u1"),
+        ("padding", "u1", (2,)),
+        ("peak", "<f4", (2,)),
+        ("rms", "<f4", (2,)),
+        ("stem_peak", "<f4", (8,)),
+    ],
+    align=True,
+)
+"""A deck at the end of a block. `position` is what is heard, in track frames; `pending_mask` has a bit for each
+stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for."""
+
+SNAPSHOT: Final = np.dtype(
+    [
+        ("frame", "<i8"),
+        ("decks", DECK_SNAPSHOT, (4,)),
+        ("master_peak", "<f4", (2,)),
+        ("master_rms", "<f4", (2,)),
+        ("limiter_db", "<f4"),
+        ("load", "<f4"),
+        ("load_peak", "<f4"),
+        ("blocks", "<u8"),
+        ("late_blocks", "<u8"),
+        ("silent_frames", "<u8"),
+        ("commands_applied", "<u8"),
+        ("events_lost", "<u8"),
+    ],
+    align=True,
+)
+"""The whole kernel at the end of a block. `load` is busy time over block time, averaged over about a second."""

@@ -1,0 +1,59 @@
+"""Units and vocabulary that every package shares. The one leaf anybody may import.
+
+Owner: nobody; constants and type names only, no imports beyond typing.
+Units: frames are one sample per channel; positions count frames at the rate named beside them.
+"""
+
+from typing import Final, NewType
+
+Frames = NewType("Frames", int)
+"""A count of frames, or a position counted from frame 0 of the thing it belongs to."""
+
+Seconds = NewType("Seconds", float)
+"""Seconds of the track, of the render or of the monotonic clock, as the name around it says."""
+
+Beats = NewType("Beats", int)
+"""Musical time in micro-beats: 1_000_000 is one beat."""
+
+DeckId = NewType("DeckId", int)
+"""A deck as performers count them: 1 to `DECKS`."""
+
+DECKS: Final = 4
+"""Decks in the mixer."""
+
+STEM_SLOTS: Final = 8
+"""Labelled stem slots of one deck."""
+
+STEMS: Final = ("vocals", "drums", "bass", "other", "guitar", "piano")
+"""The named stems, in slot order; finer kinds take the slots after them."""
+
+STEM_TYPES: Final = (
+    *STEMS,
+    "electric_guitar",
+    "acoustic_guitar",
+    "synth",
+    "strings",
+    "wind",
+)
+"""Every stem type the library knows, `STEMS` first."""
+
+ENGINE_RATE: Final = 48_000
+"""Default engine rate in Hz, fixed for a run."""
+
+MODEL_RATE: Final = 44_100
+"""Rate in Hz at which separation models hear and answer."""
+
+REFERENCE_RATES: Final = (44_100, 48_000)
+"""Rates in Hz a reference decode may have; other material is resampled to the nearer family once."""
+
+CHANNELS: Final = 2
+"""All music here is stereo: mono is doubled, more channels are folded down by the decoder."""
+
+CROSSFADER_CURVES: Final = ("linear", "constant_power", "cut")
+"""Crossfader curves, in the order of their kernel codes."""
+
+CROSSFADER_SIDES: Final = ("left", "thru", "right")
+"""Crossfader sides, in the order of their kernel codes."""
+
+DECK_SOURCES: Final = ("mix", "stems")
+"""What a deck plays, in the order of the kernel codes."""

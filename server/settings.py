@@ -1,0 +1,195 @@
+"""Settings: one typed, frozen value, read once from the command line, the environment and `DIR/alchemy.toml`.
+
+Owner: nobody changes it after the start. Each option has one row in `OPTIONS`; the command line, the environment
+variable `ALCHEMY_NAME` and the key in the file are derived from it, and win in that order.
+Units: `block` in frames, ports as numbers.
+"""
+
+import difflib
+import hashlib
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from audio.units import ENGINE_RATE
+from server.errors import SettingsRejected
+
+APP_NAME: Final = "sound-forge-alchemy"
+
+SOCKET_PATH_LIMIT: Final = 90
+"""Bytes a unix socket's folder may have: the kernel's limit is 107, and names come after it."""
+
+
+def default_data() -> Path:
+    """Return the platform's user-data folder for this program."""
+    return Path(platformdirs.user_data_dir(APP_NAME, appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: its key, what it takes and how it is explained. `choices` of a text, or the range of a number."""
+
+    key: str
+    kind: type
+    default: Any
+    help: str
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+    metavar: str = ""
+    on_command_line: bool = True
+
+    @property
+    def flag(self) -> str:
+        """Command-line spelling; a switch that is on by default is turned off with `--no-...`."""
+        name = self.key.replace("_", "-")
+        return f"--no-{name}" if self.kind is bool and self.default else f"--{name}"
+
+    @property
+    def variable(self) -> str:
+        """Name in the environment."""
+        return f"ALCHEMY_{self.key.upper()}"
+
+
+OPTIONS: Final = (
+    Option("host", str, "127.0.0.1", "address the page and the API listen on", metavar="ADDRESS"),
+    Option("port", int, 4000, "port of the page and the API", 0, 65535, metavar="PORT"),
+    Option("osc_port", int, 8000, "UDP port for OSC", 0, 65535, metavar="PORT"),
+    Option("audio", str, "auto", "output device: auto, null (no sound card) or part of a device's name", metavar="NAME"),
+    Option("block", int, 128, "frames per audio block", 16, 4096, metavar="FRAMES"),
+    Option("rate", int, ENGINE_RATE, "engine rate in Hz", 44100, 96000, metavar="HZ"),
+    Option("browser", bool, True, "open the page in a browser"),
+    Option("lan", bool, False, "let phones and tablets on this network in; each one is asked about on the page"),
+    Option("token", str, "", "API token of the owner (tests, containers)", metavar="TOKEN"),
+    Option("workers", bool, True, "start workers for separation and analysis"),
+    Option("log", str, "", "record every intent of this run to FILE; `alchemy render FILE` plays it", metavar="FILE"),
+    Option("analyze_on_import", bool, True, "analyse tracks as they are imported", on_command_line=False),
+    Option("separate_on_load", bool, True, "separate a track that is loaded without stems", on_command_line=False),
+    Option("engine", str, "auto", "separation engine", choices=("auto", "onnx", "demucs", "spectral"),
+           on_command_line=False),
+    Option("model", str, "htdemucs", "separation model", on_command_line=False),
+    Option("max_upload_mb", int, 2048, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
+    Option("broker", str, "", "message broker URL; empty is the database itself", on_command_line=False),
+    Option("secret_key", str, "", "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run was asked for."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 4000
+    osc_port: int = 8000
+    audio: str = "auto"
+    block: int = 128
+    rate: int = ENGINE_RATE
+    browser: bool = True
+    lan: bool = False
+    token: str = ""
+    workers: bool = True
+    log: str = ""
+    analyze_on_import: bool = True
+    separate_on_load: bool = True
+    engine: str = "auto"
+    model: str = "htdemucs"
+    max_upload_mb: int = 2048
+    broker: str = ""
+    secret_key: str = field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
+
+    @property
+    def runtime(self) -> Path:
+        """Folder for sockets and locks: `DATA/run`, or a private short one where that path is too long."""
+        run = self.data / "run"
+        if len(os.fsencode(run)) < SOCKET_PATH_LIMIT:
+            return run
+        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"alchemy-{os.getuid()}-{name}"
+
+
+def load(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a run.
+
+    `arguments` holds what the command line named, by key, `data` among them; a value of None was not named.
+    Raises SettingsRejected with every fault found, in `details["faults"]`.
+    """
+    faults: list[str] = []
+    data = Path(arguments.get("data") or environment.get("ALCHEMY_DATA") or default_data()).expanduser().absolute()
+    file = data / "alchemy.toml"
+    from_file = _read_file(file, faults)
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        for place, raw in (
+            (option.flag, arguments.get(option.key)),
+            (option.variable, environment.get(option.variable)),
+            (f"{file.name}: {option.key}", from_file.get(option.key)),
+        ):
+            if raw is not None:
+                values[option.key] = _value(option, raw, place, faults)
+                break
+    if values.get("rate") not in (None, 44100, 48000, 88200, 96000):
+        faults.append(f"rate: {values['rate']} Hz is not a rate the engine runs at; take 44100, 48000, 88200 or 96000")
+    if faults:
+        raise SettingsRejected("; ".join(faults), faults=faults)
+    return Settings(data=data, database_url=environment.get("DATABASE_URL", ""), **values)
+
+
+def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{path}: {error}")
+        return {}
+    known = [option.key for option in OPTIONS]
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            faults.append(f"{path.name}: no setting is called {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return content
+
+
+def _value(option: Option, raw: Any, place: str, faults: list[str]) -> Any:
+    if option.kind is bool:
+        if isinstance(raw, bool):
+            return raw
+        text = str(raw).strip().lower()
+        if text in ("1", "true", "yes", "on"):
+            return True
+        if text in ("0", "false", "no", "off", ""):
+            return False
+        faults.append(f"{place}: {raw!r} is neither yes nor no")
+        return option.default
+    if option.kind is int:
+        try:
+            if isinstance(raw, bool | float):
+                raise ValueError
+            number = int(raw)
+        except (TypeError, ValueError):
+            faults.append(f"{place}: {raw!r} is not a whole number")
+            return option.default
+        if (option.minimum is not None and number < option.minimum) or (
+            option.maximum is not None and number > option.maximum
+        ):
+            faults.append(f"{place}: {number} is not between {option.minimum} and {option.maximum}")
+        return number
+    if not isinstance(raw, str):
+        faults.append(f"{place}: takes a text, got {raw!r}")
+        return option.default
+    if option.choices and raw not in option.choices:
+        near = difflib.get_close_matches(raw, option.choices, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        faults.append(f"{place}: {raw!r} is not one of {', '.join(option.choices)}{hint}")
+    return raw
+
+
+assert {option.key for option in OPTIONS} | {"data", "database_url"} == {f.name for f in fields(Settings)}
