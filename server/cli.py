@@ -1,0 +1,208 @@
+"""The command `alchemy`: reads the command line and hands over; heavy modules load only for the command that needs them.
+
+Owner: the terminal. Every command returns an exit status: 0 done, 1 refused with a sentence on stderr, 2 bad usage.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from server.errors import ServerError
+from server.settings import OPTIONS, Settings, load
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = _parser()
+    named = parser.parse_args(arguments)
+    try:
+        return int(_COMMANDS[named.command](named) or 0)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if isinstance(error, ServerError) or type(error).__module__.split(".")[0] in ("audio", "control", "pipeline"):
+            print(f"alchemy {named.command}: {error}", file=sys.stderr)
+            return 1
+        raise
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="alchemy",
+        description="Stems under the fingers while the music plays: decks, MIDI, OSC and a web page.",
+    )
+    parser.add_argument("--version", action="version", version=f"alchemy {version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="start everything and open the page")
+    _add_data(run)
+    for option in OPTIONS:
+        if option.on_command_line:
+            action: dict[str, Any] = (
+                {"action": "store_const", "const": not option.default}
+                if option.kind is bool
+                else {"type": option.kind, "metavar": option.metavar}
+            )
+            shown = "" if option.kind is bool or option.default == "" else f" (default {option.default})"
+            run.add_argument(option.flag, dest=option.key, default=None, help=option.help + shown, **action)
+
+    imports = commands.add_parser("import", help="add audio files or folders to the library")
+    imports.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER")
+    imports.add_argument("--wait", action="store_true", help="return when their jobs are done")
+    _add_server(imports)
+
+    render = commands.add_parser("render", help="play a script without hardware, into a file")
+    render.add_argument("script", type=Path, metavar="SCRIPT", help="setlist (.toml) or log of intents (JSON lines)")
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav", help=".wav or .flac")
+    render.add_argument("--seconds", type=float, default=None, help="length; default is until everything has played")
+    render.add_argument("--rate", type=int, default=48_000, help="Hz (default 48000)")
+    render.add_argument("--block", type=int, default=128, help="frames per block (default 128)")
+    render.add_argument("--bus", default="master", choices=("master",), help="what to write (default master)")
+    _add_data(render)
+
+    worker = commands.add_parser("worker", help="run workers for separation and analysis")
+    worker.add_argument("--queues", default="processing,analysis", help="comma-separated (default processing,analysis)")
+    _add_data(worker)
+
+    models = commands.add_parser("models", help="list, fetch and check separation models")
+    models.add_argument("action", choices=("list", "pull", "verify"))
+    models.add_argument("name", nargs="?", default="htdemucs")
+    models.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
+
+    migrate = commands.add_parser("migrate", help="bring the database up to date")
+    _add_data(migrate)
+
+    doctor = commands.add_parser("doctor", help="say what this machine has and what is missing")
+    _add_data(doctor)
+
+    midi = commands.add_parser("midi", help="show MIDI messages as they come")
+    midi.add_argument("--port", default="", metavar="NAME", help="only ports whose name contains NAME")
+    osc = commands.add_parser("osc", help="show OSC messages as they come, or a running server's changes")
+    osc.add_argument("--osc-port", type=int, default=8000, metavar="PORT")
+
+    setlist = commands.add_parser("setlist", help="work with setlists")
+    setlist.add_argument("action", choices=("check",))
+    setlist.add_argument("files", nargs="+", type=Path, metavar="SETLIST.toml")
+    _add_server(setlist)
+
+    demo = commands.add_parser("demo", help="make two short songs, import them and load them on decks 1 and 2")
+    demo.add_argument("--output", type=Path, default=None, metavar="DIR", help="only write the songs and their stems here")
+    _add_server(demo)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", default=None, metavar="DIR", help="data folder (default: the platform's)")
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--server", default=None, metavar="URL", help="running server (default: this data folder's)")
+    parser.add_argument("--token", default=None, metavar="TOKEN", help="API token (default: this data folder's)")
+
+
+def version() -> str:
+    """Return the installed version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("sound-forge-alchemy")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def _settings(named: argparse.Namespace) -> Settings:
+    return load(vars(named), os.environ)
+
+
+def _run(named: argparse.Namespace) -> int:
+    from server.run import run
+
+    return run(_settings(named))
+
+
+def _import(named: argparse.Namespace) -> int:
+    from server.remote import Remote, import_paths
+
+    with Remote.find(_settings_of_remote(named), named.server, named.token) as remote:
+        return import_paths(remote, named.paths, wait=named.wait)
+
+
+def _render(named: argparse.Namespace) -> int:
+    from server.bounce import bounce
+
+    return bounce(_settings_of_remote(named), named)
+
+
+def _worker(named: argparse.Namespace) -> int:
+    from server.remote import run_workers
+
+    return run_workers(_settings_of_remote(named), named.queues.split(","))
+
+
+def _models(named: argparse.Namespace) -> int:
+    from pipeline import models
+
+    return models.command(named.action, named.name, quiet_if_present=named.quiet_if_present)
+
+
+def _migrate(named: argparse.Namespace) -> int:
+    from server.run import migrate
+
+    return migrate(_settings_of_remote(named))
+
+
+def _doctor(named: argparse.Namespace) -> int:
+    from server.doctor import doctor
+
+    return doctor(_settings_of_remote(named))
+
+
+def _midi(named: argparse.Namespace) -> int:
+    from control.monitor import run_midi_monitor
+
+    return run_midi_monitor(named.port)
+
+
+def _osc(named: argparse.Namespace) -> int:
+    from control.monitor import run_osc_monitor
+
+    return run_osc_monitor(named.osc_port)
+
+
+def _setlist(named: argparse.Namespace) -> int:
+    from server.bounce import check_setlists
+
+    return check_setlists(named.files)
+
+
+def _demo(named: argparse.Namespace) -> int:
+    from server.demo import demo
+
+    return demo(_settings_of_remote(named), named)
+
+
+def _settings_of_remote(named: argparse.Namespace) -> Settings:
+    """Return settings for a command that only shares the data folder with `run`."""
+    return load({"data": named.data}, os.environ)
+
+
+_COMMANDS = {
+    "run": _run,
+    "import": _import,
+    "render": _render,
+    "worker": _worker,
+    "models": _models,
+    "migrate": _migrate,
+    "doctor": _doctor,
+    "midi": _midi,
+    "osc": _osc,
+    "setlist": _setlist,
+    "demo": _demo,
+}

@@ -1,0 +1,167 @@
+"""A running server as the command line sees it: found by its data folder, spoken to over HTTP.
+
+Owner: one command. `DATA/run/server.json`, readable by the owner alone, tells where the server is and holds a token of
+its own for the command line.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx2
+
+from server.errors import ServerError
+from server.settings import Settings
+
+AUDIO_SUFFIXES: Final = frozenset(
+    (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".m4a", ".mp4", ".aac", ".wma", ".caf")
+)
+"""What `import FOLDER` picks up; a file that is named on its own is tried whatever its name."""
+
+
+class ServerNotRunning(ServerError):
+    """No server runs on this data folder; start one with `alchemy run`."""
+
+    code = "server_not_running"
+
+
+class Refused(ServerError):
+    """The server refused."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is, and the token that opens it."""
+
+    url: str
+    token: str
+
+    def write(self, runtime: Path) -> None:
+        """Leave the address for the command line, readable by its owner alone."""
+        path = runtime / "server.json"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"url": self.url, "token": self.token}), encoding="utf-8")
+
+    @classmethod
+    def read(cls, runtime: Path) -> Self:
+        """Return the address a running server left. Raises ServerNotRunning."""
+        try:
+            content = json.loads((runtime / "server.json").read_text(encoding="utf-8"))
+            return cls(content["url"], content["token"])
+        except (OSError, ValueError, KeyError):
+            raise ServerNotRunning from None
+
+    @staticmethod
+    def forget(runtime: Path) -> None:
+        """Take the address away."""
+        (runtime / "server.json").unlink(missing_ok=True)
+
+
+class Remote:
+    """A connection to a running server."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._client = httpx2.Client(
+            base_url=address.url, headers={"Authorization": f"Bearer {address.token}"}, timeout=120, trust_env=False
+        )
+
+    @classmethod
+    def find(cls, settings: Settings, url: str | None = None, token: str | None = None) -> Self:
+        """Connect to `url`, or to the server of the data folder. Raises ServerNotRunning."""
+        if url is not None:
+            return cls(Address(url, token or settings.token))
+        address = Address.read(settings.runtime)
+        return cls(Address(address.url, token) if token else address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._client.close()
+
+    def request(self, method: str, path: str, **parts: Any) -> Any:
+        """Return the JSON answer. Waits when told to slow down. Raises Refused with the server's sentence."""
+        while True:
+            try:
+                answer = self._client.request(method, path, **parts)
+            except httpx2.TransportError as error:
+                raise ServerNotRunning(f"{self.address.url} does not answer: {error}") from error
+            if answer.status_code != 429:
+                break
+            time.sleep(min(60.0, float(answer.headers.get("Retry-After", "1"))))
+        try:
+            content = answer.json() if answer.content else None
+        except ValueError:
+            content = None
+        if answer.is_success:
+            return content
+        error = content.get("error", {}) if isinstance(content, dict) else {}
+        raise Refused(error.get("message", f"the server answered {answer.status_code}"), **(error.get("details") or {}))
+
+    def upload(self, path: Path, **fields: str) -> dict[str, Any]:
+        """Send one audio file and return its track. Raises Refused."""
+        with path.open("rb") as file:
+            track: dict[str, Any] = self.request(
+                "POST", "/api/tracks", files={"file": (path.name, file, "application/octet-stream")}, data=fields
+            )
+        return track
+
+    def set(self, path: str, value: object) -> None:
+        """Set one control. Raises Refused."""
+        self.request("POST", "/api/session", json=[{"path": path, "value": value}])
+
+
+def audio_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files named, and the audio files in the folders named, sorted."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        else:
+            yield path
+
+
+def import_paths(remote: Remote, paths: Sequence[Path], *, wait: bool) -> int:
+    """Import files and folders, telling one line for each; return 1 if any was refused."""
+    refused = 0
+    imported: list[str] = []
+    for path in audio_files(paths):
+        try:
+            track = remote.upload(path)
+        except OSError as error:
+            refused += 1
+            print(f"{path}: {error.strerror or error}", file=sys.stderr)
+        except Refused as error:
+            refused += 1
+            print(f"{path}: {error}", file=sys.stderr)
+        else:
+            imported.append(track["id"])
+            print(f"{track['id']}  {track.get('artist') or 'Unknown artist'} - {track['title']}")
+    if not imported and not refused:
+        print("No audio files there.", file=sys.stderr)
+        return 1
+    if wait:
+        refused += sum(not _wait_for_jobs(remote, track_id) for track_id in imported)
+    return 1 if refused else 0
+
+
+def _wait_for_jobs(remote: Remote, track_id: str) -> bool:
+    """Wait until a track's jobs are over; return whether all of them completed."""
+    while True:
+        track = remote.request("GET", f"/api/tracks/{track_id}")
+        open_jobs = [job for job in track["jobs"] if job["status"] in ("queued", "downloading", "processing")]
+        if not open_jobs:
+            break
+        time.sleep(0.5)
+    failed = [job for job in track["jobs"] if job["status"] == "failed"]
+    for job in failed:
+        print(f"{track['title']}: {job.get('error')}", file=sys.stderr)
+    return not failed

@@ -1,0 +1,46 @@
+"""What a running server is made of, in one typed value that routes and sockets are given.
+
+Owner: `server/run.py` builds it; nobody replaces a part. Fields are filled before the first request is served.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from audio.importer import Importer
+    from server.auth import Authentication
+    from server.db import Database
+    from server.engine import EngineKeeper
+    from server.jobs.service import JobService
+    from server.jobs.worker_socket import WorkerHub
+    from server.library.service import Library
+    from server.live import LiveHub
+    from server.session.show import Show
+    from server.settings import Settings
+    from server.surfaces.midi import MidiSurface
+    from server.surfaces.osc import OscSurface
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of a running server."""
+
+    settings: "Settings"
+    version: str
+    db: "Database"
+    auth: "Authentication"
+    library: "Library"
+    importer: "Importer"
+    jobs: "JobService"
+    workers: "WorkerHub"
+    show: "Show"
+    engine: "EngineKeeper"
+    live: "LiveHub"
+    osc: "OscSurface"
+    midi: "MidiSurface"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.settings.data
