@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, DECKS, STEM_SLOTS, STEMS
+from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, DECKS, STEMS
 
 Value = bool | int | float | str
 """What a control holds: toggles and triggers 0 or 1 as int, continuous as float, choices and texts as str."""
@@ -28,12 +28,14 @@ class Kind(StrEnum):
 
 
 class Access(StrEnum):
-    """Who may do what with a control. Telemetry is readable, carries no revision and is the first to be dropped."""
+    """Who may do what with a control. Telemetry is readable, carries no revision and is the first to be dropped;
+    `TELEMETRY_WRITE` is telemetry that may be written too: a playhead that can be moved."""
 
     READ_WRITE = "read_write"
     WRITE = "write"
     READ = "read"
     TELEMETRY = "telemetry"
+    TELEMETRY_WRITE = "telemetry_write"
 
 
 class Curve(StrEnum):
@@ -67,7 +69,40 @@ class Control:
     @property
     def is_writable(self) -> bool:
         """Whether a surface may set it."""
-        return self.access in (Access.READ_WRITE, Access.WRITE)
+        return self.access in (Access.READ_WRITE, Access.WRITE, Access.TELEMETRY_WRITE)
+
+    @property
+    def is_telemetry(self) -> bool:
+        """Whether its value flows by itself, at most 30 times a second, without a revision."""
+        return self.access in (Access.TELEMETRY, Access.TELEMETRY_WRITE)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it has a value to read, as state or as telemetry."""
+        return self.is_state or self.is_telemetry
+
+    @property
+    def has_numeric_choices(self) -> bool:
+        """Whether its choices are numbers, so that a number names a choice by value (a float32 is near enough);
+        elsewhere a number is the index of a choice, counted from 0."""
+        return bool(self.choices) and self.choices[0][0].isdigit()
+
+    def to_json(self) -> dict[str, object]:
+        """Return the row as plain JSON values, for listings; `min` and `max` are None where there is no limit."""
+        return {
+            "path": self.path,
+            "kind": self.kind.value,
+            "unit": self.unit,
+            "min": self.minimum,
+            "max": self.maximum,
+            "default": self.default,
+            "choices": list(self.choices),
+            "description": self.description,
+            "curve": self.curve.value,
+            "access": self.access.value,
+            "readable": self.is_readable,
+            "writable": self.is_writable,
+        }
 
 
 class ControlError(Exception):
@@ -85,8 +120,8 @@ class BadValue(ControlError):
 def check(control: Control, value: object) -> Value:
     """Return `value` as the control holds it, clamped to its range.
 
-    Raises BadValue for a wrong type, a number that is not finite, a choice that does not exist, or a control that
-    cannot be written.
+    A choice is given by its name or by number, see `Control.has_numeric_choices`. Raises BadValue for a wrong type, a
+    number that is not finite, a choice that does not exist, or a control that cannot be written.
     """
     if not control.is_writable:
         raise BadValue(f"{control.path} can only be read")
@@ -102,6 +137,11 @@ def check(control: Control, value: object) -> Value:
                 return value
             raise BadValue(f"{control.path} is one of {', '.join(control.choices)}, not {value[:40]!r}")
         index = _number(control, value)
+        if control.has_numeric_choices:
+            for choice in control.choices:
+                if math.isclose(float(choice), index, rel_tol=1e-6):
+                    return choice
+            raise BadValue(f"{control.path} is one of {', '.join(control.choices)}, not {index:g}")
         if index.is_integer() and 0 <= index < len(control.choices):
             return control.choices[int(index)]
         raise BadValue(f"{control.path} has {len(control.choices)} choices, {index:g} is not one of them")
@@ -153,8 +193,9 @@ def _deck(n: int) -> Iterator[Control]:
     yield _toggle(f"{deck}/play", f"Deck {n} plays (1) or pauses (0)")
     yield _trigger(f"{deck}/stop", f"Stop deck {n} and return to the start of the track")
     yield Control(
-        f"{deck}/position", Kind.CONTINUOUS, f"Place in the track on deck {n}; write it to jump", "s", 0.0, None, 0.0
-    )
+        f"{deck}/position", Kind.CONTINUOUS, f"Place in the track on deck {n}; write it to jump", "s", 0.0, None, 0.0,
+        access=Access.TELEMETRY_WRITE,
+    )  # fmt: skip
     yield Control(f"{deck}/rate", Kind.CONTINUOUS, f"Speed of deck {n}; 1 is as recorded", "ratio", 0.25, 4.0, 1.0)
     yield Control(
         f"{deck}/pitch_fader",
@@ -228,9 +269,7 @@ def _stem(n: int, stem: str) -> Iterator[Control]:
     yield _level(f"{path}/volume", f"Fader of {of}")
     yield _toggle(f"{path}/mute", f"Mute {of}")
     yield _toggle(f"{path}/solo", f"Solo {of}; several solos add up")
-    yield Control(
-        f"{path}/pan", Kind.CONTINUOUS, f"Balance of {of}", "", -1.0, 1.0, 0.0, curve=Curve.CENTRED
-    )
+    yield Control(f"{path}/pan", Kind.CONTINUOUS, f"Balance of {of}", "", -1.0, 1.0, 0.0, curve=Curve.CENTRED)
     yield Control(
         f"{path}/pending",
         Kind.TOGGLE,
@@ -294,9 +333,14 @@ REGISTRY: Final[Mapping[str, Control]] = {control.path: control for control in _
 ALIASES: Final[tuple[str, ...]] = (
     "/transport/play",
     "/transport/stop",
-    *(f"/stem/{slot}/{part}" for slot in range(1, STEM_SLOTS + 1) for part in ("volume", "mute", "solo")),
+    *(f"/stem/{slot}/{part}" for slot in range(1, len(STEMS) + 1) for part in ("volume", "mute", "solo")),
 )
 """Paths that move the focused deck, so that layouts of the earlier system work."""
+
+
+def listing() -> list[dict[str, object]]:
+    """Return every control as plain JSON values, in the order of the reference page."""
+    return [control.to_json() for control in REGISTRY.values()]
 
 
 def resolve(path: str, focus: str) -> Control:

@@ -1,0 +1,223 @@
+"""`alchemy render`: play a script without hardware or server, on a virtual clock, into a file.
+
+    script --> timed intents --> the live session's step --> commands --> KernelHost --> WAV, FLAC
+                                       ^------- facts -------------------------'
+
+Owner: one call; everything happens in it. The sound is made by the kernel that plays live. The clock is the kernel's
+frame counter: rendering goes up to the very frame of the next intent and stops there, so a time is exact whatever the
+block size, and the result is the same bytes for any block size. A load takes no virtual time.
+Units: seconds from the start of the render; frames at the engine rate.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from audio.commands import EventKind
+from audio.errors import AudioError
+from audio.units import DECKS, ENGINE_RATE
+from control.registry import Value
+from server.errors import BadRequest, ServerError
+from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice
+from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, EngineRestored, Fact, StemsReady
+from server.session.intent import Intent, Refused
+from server.session.records import records
+from server.session.script import Problem, ScriptRejected, TimedIntent, read_log
+from server.session.setlist import read_setlist, timed
+from server.session.sink import Sink
+from server.session.state import initial
+from server.session.step import step
+
+if TYPE_CHECKING:
+    from server.session.material import Material, Resolver
+
+BUSES: Final = ("master",)
+
+TAIL_S: Final = 0.1
+"""Rendered after the last sound, so that every fade ends."""
+
+LONGEST_S: Final = 24 * 3600.0
+
+LARGEST_BLOCK: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What was made. `warnings` are what a performer would have been told, with the script's lines."""
+
+    path: Path
+    frames: int
+    rate: int
+    peak: float
+    warnings: tuple[str, ...] = ()
+    controls: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the file."""
+        return self.frames / self.rate
+
+
+def render(
+    script: Path,
+    out: Path,
+    *,
+    seconds: float | None = None,
+    rate: int = ENGINE_RATE,
+    block: int = 128,
+    bus: str = "master",
+    resolver: "Resolver | None" = None,
+    on_progress: Callable[[float], None] = lambda seconds: None,
+) -> Rendered:
+    """Render `script` (a setlist `.toml`, else a log of intents) to `out` (`.wav` float32, `.flac` 24 bit).
+
+    Without `seconds` the file ends when everything has played. `resolver` finds tracks of the library; without one a
+    script can only play files. `on_progress` hears the seconds rendered, about once a second of them.
+    Raises ScriptRejected (with lines), BadRequest, StorageFull; then `out` is untouched.
+    """
+    faults = []
+    if bus not in BUSES:
+        faults.append(f"there is no bus {bus!r}, only {', '.join(BUSES)}")
+    if not 8_000 <= rate <= 192_000:
+        faults.append(f"the rate lies between 8000 and 192000 Hz, not {rate}")
+    if not 1 <= block <= LARGEST_BLOCK:
+        faults.append(f"a block has 1 to {LARGEST_BLOCK} frames, not {block}")
+    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= LONGEST_S):
+        faults.append(f"the length lies between 0 and {LONGEST_S:g} seconds, not {seconds:g}")
+    if faults:
+        raise BadRequest("; ".join(faults))
+    sink = Sink(out, rate)
+    house = _House(script, rate, resolver)
+    if script.suffix.lower() == ".toml":
+        intents = timed(read_setlist(script), house.duration_of, script)
+    else:
+        intents = read_log(script)
+    with sink:
+        player = _Player(house, rate, block, sink, on_progress)
+        player.play(intents, None if seconds is None else max(1, round(seconds * rate)))
+    return Rendered(out, sink.frames, rate, sink.peak, tuple(player.warnings), dict(player.state.controls))
+
+
+class _House:
+    """The script's material, decoded when it is needed; the last few are kept."""
+
+    KEPT: Final = 2
+
+    def __init__(self, script: Path, rate: int, resolver: "Resolver | None") -> None:
+        self._script = script
+        self._rate = rate
+        self._resolver = resolver
+        self._recent: dict[str, Material] = {}
+
+    def get(self, name: str, line: int) -> "Material":
+        """Return the material called `name`. Raises ScriptRejected."""
+        from server.session.material import material
+
+        found = self._recent.pop(name, None)
+        if found is None:
+            try:
+                found = material(name, self._script.parent, self._rate, self._resolver)
+            except (AudioError, ServerError, OSError) as error:
+                raise ScriptRejected(self._script, [Problem(line, str(error), "load")]) from error
+        self._recent[name] = found
+        while len(self._recent) > self.KEPT:
+            del self._recent[next(iter(self._recent))]
+        return found
+
+    def duration_of(self, name: str, line: int) -> float:
+        """Return the length of a track in seconds. Raises ScriptRejected."""
+        return self.get(name, line).frames / self._rate
+
+
+class _Player:
+    """The session's step and a kernel on one clock."""
+
+    def __init__(self, house: _House, rate: int, block: int, sink: Sink, on_progress: Callable[[float], None]) -> None:
+        from audio.host import KernelHost
+
+        self._house = house
+        self._rate = rate
+        self._block = block
+        self._sink = sink
+        self._on_progress = on_progress
+        self._told = 0
+        self._host = KernelHost(rate)
+        self._line = 0
+        self._heard = 0
+        self._last_sound = 0
+        self.warnings: list[str] = []
+        self.state = initial()
+        self._take(EngineRestored((AudibleDeck(),) * DECKS, rate))
+
+    def play(self, intents: Iterable[TimedIntent], frames: int | None) -> None:
+        """Render until `frames`, or until everything has played."""
+        for intent in intents:
+            at = round(intent.at_s * self._rate)
+            if frames is not None and at >= frames:
+                break
+            self._render_to(at)
+            self._line = intent.line
+            self._take(Intent(intent.path, intent.value, "script"))
+            self._last_sound = max(self._last_sound, at)
+        if frames is not None:
+            self._render_to(frames)
+            return
+        tail = max(1, round(TAIL_S * self._rate))
+        while self._is_playing():
+            self._render_to(self._host.frame + min(self._block, tail))
+        self._render_to(self._last_sound + tail)
+
+    def _is_playing(self) -> bool:
+        """Whether any deck moves: the session says so, and the kernel too once it has heard of it."""
+        memories = enumerate(self.state.decks, start=1)
+        wanted = any(memory.token and self.state.controls[f"/deck/{number}/play"] for number, memory in memories)
+        heard = self._host.frame == self._heard or bool(self._host.snapshot()["decks"]["playing"].any())
+        return wanted and heard
+
+    def _render_to(self, frame: int) -> None:
+        while self._host.frame < frame:
+            self._sink.write(self._host.render(min(self._block, frame - self._host.frame)))
+            for event in self._host.events():
+                if event["kind"] == EventKind.DECK_ENDED:
+                    self._last_sound = max(self._last_sound, int(event["frame"]))
+                    ended = DeckEnded(int(event["deck"]), int(event["token"]), float(event["a"]) / self._rate)
+                    self._take(ended)
+            if self._host.frame - self._told >= self._rate:
+                self._told = self._host.frame
+                self._host.collect()
+                self._on_progress(self._host.frame / self._rate)
+
+    def _take(self, event: Intent | Fact) -> None:
+        """Make one step and perform what it asks for."""
+        self.state, effects = step(self.state, event, self._host.frame / self._rate)
+        commands: list[EngineCommand] = []
+        facts: list[Fact] = []
+        for effect in effects:
+            match effect:
+                case EngineCommand():
+                    commands.append(effect)
+                case LoadTrack():
+                    facts += self._load(effect)
+                case EjectDeck():
+                    self._host.eject(effect.deck)
+                case Refused() | Notice():
+                    where = f"line {self._line}: " if self._line else ""
+                    self.warnings.append(where + effect.message)
+        if commands:
+            self._heard = self._host.frame
+            self._host.send(records(commands))
+        for fact in facts:
+            self._take(fact)
+
+    def _load(self, wish: LoadTrack) -> list[Fact]:
+        material = self._house.get(wish.track_id, self._line)
+        position = round(wish.position_s * self._rate)
+        self._host.load(wish.deck, wish.token, material.mix, position, material.stems)
+        facts: list[Fact] = [
+            DeckLoaded(wish.deck, wish.token, material.title, material.artist, material.frames / self._rate)
+        ]
+        for slot, memory in material.stems.items():
+            facts.append(StemsReady(wish.deck, wish.token, slot, float(memory.ready.mean())))
+        return facts

@@ -1,0 +1,78 @@
+"""What a step asks of the world: frozen values, performed by whoever runs the session.
+
+Owner: `step` makes them; `Show` and the offline renderer perform them.
+Units: `deck` and `slot` count from 0 as the engine does; `frame` is the engine's frame counter, 0 for now; `a` as the
+command's line in `audio.commands` says; positions in seconds of the track.
+"""
+
+from dataclasses import dataclass
+
+from audio.commands import NOW, CommandKind
+from control.registry import Value
+from server.session.intent import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCommand:
+    """One record for the engine's command ring. `token` of 0 addresses whatever the deck holds."""
+
+    kind: CommandKind
+    deck: int = 0
+    slot: int = 0
+    a: float = 0.0
+    frame: int = NOW
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTrack:
+    """Bring a track to a deck as `token`; answered by DeckLoaded or DeckLoadFailed."""
+
+    deck: int
+    token: int
+    track_id: str
+    position_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptDeck:
+    """Look after a deck that the engine kept playing."""
+
+    deck: int
+    token: int
+    track_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EjectDeck:
+    """Take whatever a deck holds, or is about to hold, off it."""
+
+    deck: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the performer should know. `level` is info, warning or error."""
+
+    level: str
+    code: str
+    message: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Controls that have a new value, or whose value differs from the one asked for."""
+
+    changes: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRefused:
+    """The load asked for as `token` failed; whoever asked is told."""
+
+    token: int
+    refused: Refused
+
+
+Effect = EngineCommand | LoadTrack | AdoptDeck | EjectDeck | Notice | Changed | Refused | LoadRefused

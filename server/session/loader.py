@@ -1,0 +1,300 @@
+"""Tracks and stems on their way to the engine's decks: one worker a deck, the latest wish wins.
+
+Owner: the event loop; `run` holds one task a deck. Thread-safe: no.
+Units: decks and slots count from 0; stem ranges are half-open, in frames at 44.1 kHz.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID
+
+import anyio
+import msgspec
+
+from audio.client import EngineClient
+from audio.errors import AudioError, EngineGone, EngineMissing
+from audio.source import DeckSource, Range, StemSource
+from audio.units import DECKS, MODEL_RATE
+from server.errors import ServerError
+from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady
+
+_log = logging.getLogger(__name__)
+
+RETRY_S: Final = 0.1
+"""Before an engine that did not answer is asked again."""
+
+UNKNOWN_TRACK: Final = "unknown_track"
+
+
+class Titled(Protocol):
+    """What a track is called."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def artist(self) -> str | None: ...
+
+
+class Tracks(Protocol):
+    """The library as a deck sees it; `server.library.service.Library` is one."""
+
+    async def deck_source(self, track_id: UUID) -> DeckSource:
+        """Return what to play: every stem there is, or is to be, of the chosen separation.
+
+        Raises ServerError, of which NotFound is one.
+        """
+
+    async def track(self, track_id: UUID, user_id: int | None) -> Titled:
+        """Return what the track is called, whoever it belongs to when `user_id` is None. Raises ServerError."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """What the engine holds on a deck, as far as this side knows."""
+
+    token: int
+    track_id: UUID
+    frames_at_model_rate: int = 0
+    stems: dict[int, StemSource] = field(default_factory=dict)
+    #: Stretches heard of since, by file: the library may not know of the newest yet.
+    stretches: dict[Path, tuple[Range, ...]] = field(default_factory=dict)
+    adopted: bool = False
+
+    def now(self, stem: StemSource) -> StemSource:
+        """Return `stem` with the stretches that have come since."""
+        if stem.ranges is None or stem.path not in self.stretches:
+            return stem
+        return msgspec.structs.replace(stem, ranges=_joined([*stem.ranges, *self.stretches[stem.path]]))
+
+
+@dataclass(slots=True)
+class _Desk:
+    """A deck's wishes; `wake` is set with each."""
+
+    wake: anyio.Event = field(default_factory=anyio.Event)
+    wanted: tuple[int, str, float] | None = None
+    eject: bool = False
+    refresh: bool = False
+    grown: set[int] = field(default_factory=set)
+    held: _Held | None = None
+    coming: _Held | None = None
+
+
+class DeckLoader:
+    """Brings tracks and growing stems to the decks of whatever engine is attached."""
+
+    def __init__(self, tracks: Tracks, report: Callable[[Fact], None]) -> None:
+        self._tracks = tracks
+        self._report = report
+        self._client: EngineClient | None = None
+        self._desks = tuple(_Desk() for _ in range(DECKS))
+
+    def attach(self, client: EngineClient | None) -> None:
+        """Use another engine, or none. What a lost one held is forgotten: the show asks for it again."""
+        self._client = client
+        for desk in self._desks:
+            desk.held = desk.coming = desk.wanted = None
+            desk.eject = desk.refresh = False
+            desk.grown.clear()
+
+    def adopt(self, deck: int, token: int, track_id: str) -> None:
+        """Take over a deck that an engine kept playing, so that its stems go on growing."""
+        key = _uuid(track_id)
+        if key is not None:
+            self._desks[deck].held = _Held(token, key, adopted=True)
+            self._wake(deck, refresh=True)
+
+    def load(self, deck: int, token: int, track_id: str, position_s: float) -> None:
+        """Ask for a track; an earlier wish that is not fulfilled yet is forgotten."""
+        self._desks[deck].wanted = (token, track_id, position_s)
+        self._desks[deck].eject = False
+        self._wake(deck)
+
+    def eject(self, deck: int) -> None:
+        """Ask for an empty deck."""
+        self._desks[deck].wanted = None
+        self._desks[deck].eject = True
+        self._wake(deck)
+
+    def on_stretch(self, track_id: UUID, job_id: UUID, stem_type: str, path: Path, start: int, stop: int) -> None:
+        """Feed a stretch that has just come to disk to every deck that holds the track."""
+        for deck, desk in enumerate(self._desks):
+            for held in (desk.held, desk.coming):
+                if held is None or held.track_id != track_id:
+                    continue
+                held.stretches[path] = _joined([*held.stretches.get(path, ()), (start, stop)])
+                if held is desk.coming:
+                    continue
+                slots = [slot for slot, stem in held.stems.items() if stem.path == path]
+                desk.grown.update(slots)
+                self._wake(deck, refresh=not slots)
+
+    def refresh(self, track_id: UUID) -> None:
+        """Look again at what a track is made of: stems were added, finished, chosen or removed."""
+        for deck, desk in enumerate(self._desks):
+            if desk.held is not None and desk.held.track_id == track_id:
+                self._wake(deck, refresh=True)
+
+    def holders(self, track_id: UUID) -> list[int]:
+        """Return the decks that hold the track."""
+        return [deck for deck, desk in enumerate(self._desks) if desk.held and desk.held.track_id == track_id]
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            for deck in range(DECKS):
+                tasks.start_soon(self._serve, deck)
+
+    def _wake(self, deck: int, *, refresh: bool = False) -> None:
+        desk = self._desks[deck]
+        desk.refresh |= refresh
+        desk.wake.set()
+
+    async def _serve(self, deck: int) -> None:
+        desk = self._desks[deck]
+        while True:
+            await desk.wake.wait()
+            desk.wake = anyio.Event()
+            client = self._client
+            if client is None:
+                continue
+            try:
+                if desk.eject:
+                    await client.eject(deck)
+                    desk.eject = False
+                    desk.held = None
+                if desk.wanted is not None:
+                    await self._load(client, deck, *desk.wanted)
+                if desk.refresh:
+                    desk.refresh = False
+                    await self._refresh(client, deck)
+                await self._grow(client, deck)
+            except (EngineGone, EngineMissing) as error:
+                _log.info("deck %d: %s", deck + 1, error)
+                await anyio.sleep(RETRY_S)
+                desk.wake.set()  # the same engine again, or none: then the show asks again when one is back
+            except (AudioError, ServerError) as error:
+                _log.warning("deck %d: %s", deck + 1, error)
+            except Exception:
+                _log.exception("deck %d: its stems could not be brought up to date", deck + 1)
+
+    async def _load(self, client: EngineClient, deck: int, token: int, track_id: str, position_s: float) -> None:
+        desk = self._desks[deck]
+        wish = desk.wanted
+
+        def overtaken() -> bool:
+            return desk.wanted is not wish or self._client is not client
+
+        try:
+            key = _uuid(track_id)
+            if key is None:
+                raise _NoTrack(track_id)
+            desk.coming = coming = _Held(token, key)
+            track = await self._tracks.track(key, None)
+            source = await self._tracks.deck_source(key)
+            if overtaken():
+                return
+            source = msgspec.structs.replace(source, position_s=position_s)
+            await client.load(deck, token, source)
+        except (EngineGone, EngineMissing):
+            raise
+        except Exception as error:  # a deck that waits for ever would be worse than any fault of the library
+            if not isinstance(error, AudioError | ServerError | OSError):
+                _log.exception("deck %d: loading %s failed", deck + 1, track_id)
+            if not overtaken():
+                desk.wanted = desk.coming = None
+                code = UNKNOWN_TRACK if getattr(error, "code", "") == "not_found" else _code(error)
+                message = str(_NoTrack(track_id)) if code == UNKNOWN_TRACK else str(error)
+                self._report(DeckLoadFailed(deck, token, code, message))
+            return
+        coming.frames_at_model_rate = -(-source.frames * MODEL_RATE // source.rate)
+        coming.stems = {stem.slot: stem for stem in source.stems}
+        desk.held, desk.coming = coming, None
+        desk.grown = {slot for slot, stem in coming.stems.items() if coming.now(stem) != stem}
+        if overtaken():
+            return
+        desk.wanted = None
+        self._report(DeckLoaded(deck, token, track.title, track.artist or "", source.frames / source.rate))
+        self._tell_ready(deck, coming, coming.stems)
+
+    async def _refresh(self, client: EngineClient, deck: int) -> None:
+        """Bring the engine's set of stems in line with the library's, keeping what has arrived since."""
+        held = self._desks[deck].held
+        if held is None:
+            return
+        source = await self._tracks.deck_source(held.track_id)
+        held.frames_at_model_rate = -(-source.frames * MODEL_RATE // source.rate)
+        fresh = {stem.slot: held.now(stem) for stem in source.stems}
+        if held.adopted:
+            held.adopted = False
+            report = next((d for d in (await client.status()).decks if d.deck == deck and d.token == held.token), None)
+            known = {s.slot: s.label for s in report.slots if s.slot >= 0} if report is not None else {}
+        else:
+            known = {slot: stem.label for slot, stem in held.stems.items()}
+        same = known == {slot: stem.label for slot, stem in fresh.items()}
+        changed = {slot for slot, stem in fresh.items() if stem != held.stems.get(slot)}
+        held.stems = fresh
+        if same:
+            self._desks[deck].grown |= changed
+            return
+        self._desks[deck].grown.clear()
+        await client.declare_stems(deck, held.token, list(fresh.values()))
+        self._tell_ready(deck, held, fresh)
+
+    async def _grow(self, client: EngineClient, deck: int) -> None:
+        """Tell the engine of the stretches that have come since."""
+        desk = self._desks[deck]
+        held = desk.held
+        grown, desk.grown = desk.grown, set()
+        if held is None:
+            return
+        for slot in sorted(grown):
+            stem = held.stems[slot] = held.now(held.stems[slot])
+            await client.stem_ranges(deck, held.token, slot, stem.path, stem.ranges, gain=stem.gain, label=stem.label)
+        self._tell_ready(deck, held, grown)
+
+    def _tell_ready(self, deck: int, held: _Held, slots: Iterable[int]) -> None:
+        for slot in slots:
+            ranges = held.stems[slot].ranges
+            there = held.frames_at_model_rate if ranges is None else sum(stop - start for start, stop in ranges)
+            ready = there / held.frames_at_model_rate if held.frames_at_model_rate else 0.0
+            self._report(StemsReady(deck, held.token, slot, min(1.0, ready)))
+
+
+class _NoTrack(ServerError):
+    """There is no track by that id; search the library for one."""
+
+    code = "not_found"
+
+    def __init__(self, track_id: str) -> None:
+        super().__init__(f"There is no track {track_id[:80]!r} in the library: the deck keeps what it had")
+
+
+def _code(error: Exception) -> str:
+    """Return the snake_case name of an error."""
+    known = getattr(error, "code", None)
+    if isinstance(known, str):
+        return known
+    name = type(error).__name__
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+def _uuid(track_id: str) -> UUID | None:
+    try:
+        return UUID(track_id)
+    except ValueError:
+        return None
+
+
+def _joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """Return the union of half-open ranges, in order."""
+    joined: list[Range] = []
+    for start, stop in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return tuple(joined)

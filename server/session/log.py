@@ -1,0 +1,94 @@
+"""The log of a running session: every intent that was obeyed, as a script that `alchemy render` plays again.
+
+Owner: the session task writes to memory; one task brings it to disk. Units: seconds since the log was begun.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from control.registry import REGISTRY, Kind
+from server.session.intent import Intent
+from server.session.state import DEFAULTS, State
+
+FLUSH_S: Final = 0.5
+"""At least this long between two writes."""
+
+
+class IntentLog:
+    """Give `write` to the Show as `on_intent`, and run `run` beside it.
+
+    The first lines bring a fresh show to `state`, the show when the log began, with its playheads at `positions` (s).
+    `time_of` maps an engine frame to the session's clock: an intent timed by frame is written at that time.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        state: State,
+        positions: tuple[float, ...],
+        now: float,
+        time_of: Callable[[int], float] | None = None,
+    ) -> None:
+        """Begin a log at `path`, replacing what is there; its clock starts at `now`. Raises OSError."""
+        self._path = path
+        self._began = now
+        self._time_of = time_of
+        self._lines: list[str] = []
+        self.failure: OSError | None = None
+        path.write_text("", encoding="utf-8")
+        self._begin(state, positions)
+
+    def write(self, intent: Intent, now: float) -> None:
+        """Take down one intent; returns at once."""
+        if intent.at is not None and intent.at > 0 and self._time_of is not None:
+            now = self._time_of(intent.at)
+        self._put(max(0.0, now - self._began), intent.path, intent.value)
+
+    def flush(self) -> None:
+        """Bring what was taken down to disk. Blocks; raises OSError."""
+        lines, self._lines = self._lines, []
+        if lines:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.writelines(lines)
+
+    async def run(self) -> None:
+        """Write to disk until cancelled; then once more. A full disk ends the log, not the show: see `failure`."""
+        try:
+            while self.failure is None:
+                await self._write_out()
+                await anyio.sleep(FLUSH_S)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._write_out()
+
+    async def _write_out(self) -> None:
+        try:
+            await anyio.to_thread.run_sync(self.flush)
+        except OSError as error:
+            self.failure = error
+
+    def _put(self, at_s: float, path: str, value: object) -> None:
+        if self.failure is None:
+            self._lines.append(json.dumps({"at": round(at_s, 6), "path": path, "value": value}) + "\n")
+
+    def _begin(self, state: State, positions: tuple[float, ...]) -> None:
+        changed = [path for path, value in state.controls.items() if value != DEFAULTS[path]]
+        for path in sorted(changed, key=lambda path: not path.endswith("/pitch_range")):  # before the rate it bends
+            control = REGISTRY[path]
+            follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader"))
+            if control.is_writable and not follows:
+                self._put(0.0, path, state.controls[path])
+        for deck, memory in enumerate(state.decks):
+            track = memory.wanted or memory.track_id
+            if not track:
+                continue
+            path = f"/deck/{deck + 1}"
+            self._put(0.0, f"{path}/load", track)
+            if positions[deck] > 0:
+                self._put(0.0, f"{path}/position", positions[deck])
+            if state.controls[f"{path}/play"]:
+                self._put(0.0, f"{path}/play", 1)

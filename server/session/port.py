@@ -1,0 +1,33 @@
+"""The port through which the show reaches the engine and the library.
+
+Owner: `Show` calls it from the event loop; the real one is `server.session.deckhand`, tests have a fake with the same
+manners. Answers come back as facts through `Show.report`.
+Units: decks count from 0; positions in seconds of the track.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from server.session.effects import EngineCommand
+from server.session.facts import AudibleDeck
+
+
+class Deckhand(Protocol):
+    """Performs what a step asks for. No method blocks, waits or raises: what goes wrong comes back as a fact."""
+
+    def send(self, commands: Sequence[EngineCommand]) -> None:
+        """Hand commands to the engine, in order, none dropped while there is an engine."""
+
+    def load(self, deck: int, token: int, track_id: str, position_s: float) -> None:
+        """Start bringing a track to a deck. DeckLoaded or DeckLoadFailed with `token` follows, unless a later load
+        or eject of the deck overtakes it."""
+
+    def eject(self, deck: int) -> None:
+        """Take off what the deck holds and forget what is on its way to it."""
+
+    def adopt(self, deck: int, token: int, track_id: str) -> None:
+        """Look after a deck that the engine kept playing while there was no server: its stems may still be coming."""
+
+    def audible(self) -> tuple[AudibleDeck, ...]:
+        """Return what each deck sounds like at this moment, its position extrapolated to it; the last that was known
+        while there is no engine."""

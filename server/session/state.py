@@ -1,0 +1,58 @@
+"""The show as a value: what every control holds, and what each deck remembers beyond its controls.
+
+Owner: the session task; every step makes a new one. Pure: no I/O, no clock.
+Units: positions in seconds of the track; tokens name one load of one track on one deck and are never used twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from audio.units import DECKS, ENGINE_RATE
+from control.registry import REGISTRY, Value
+
+
+@dataclass(frozen=True, slots=True)
+class DeckMemory:
+    """What a deck holds and what is on its way to it.
+
+    `token` and `track_id` are the track the deck holds (0 and "" for none); `loading` and `wanted` the one on its
+    way, to start at `load_position_s`. `play_when_loaded`, `play_at` (engine frame) and `seek_when_loaded` were asked
+    for meanwhile. `position_s` is the last place known without asking the engine; `at_end` is set when the track ran
+    out there.
+    """
+
+    token: int = 0
+    track_id: str = ""
+    loading: int = 0
+    wanted: str = ""
+    load_position_s: float = 0.0
+    play_when_loaded: bool = False
+    play_at: int = 0
+    seek_when_loaded: float | None = None
+    position_s: float = 0.0
+    at_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz."""
+
+    rev: int
+    controls: Mapping[str, Value]
+    decks: tuple[DeckMemory, ...]
+    next_token: int = 1
+    engine_rate: int = ENGINE_RATE
+    connected: bool = False
+
+
+DEFAULTS: Final[Mapping[str, Value]] = MappingProxyType(
+    {path: control.default for path, control in REGISTRY.items() if control.is_state and control.default is not None}
+)
+"""Every control the show remembers, as it is before anybody has touched it."""
+
+
+def initial(first_token: int = 1) -> State:
+    """Return a show nobody has touched. `first_token` must be above every token an engine that plays on may hold."""
+    return State(rev=0, controls=dict(DEFAULTS), decks=(DeckMemory(),) * DECKS, next_token=first_token)

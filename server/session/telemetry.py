@@ -1,0 +1,58 @@
+"""What flows from the engine without being state: places, levels, load. Asked for at most 30 times a second.
+
+Owner: whoever asks; pure functions over one snapshot. Nothing here has a revision, and nothing is lost that the next
+one does not bring.
+Units: positions in seconds of the track, levels as linear peaks, the limiter in dB of reduction.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from audio.units import DECKS, STEMS
+from server.protocol import DeckMeters, EngineStatus, Meters
+
+RATE_HZ: Final = 30
+"""Telemetry a second, at most."""
+
+SILENT: Final = DeckMeters(0.0, 1.0, False, 0.0, dict.fromkeys(STEMS, 0.0))
+"""A deck that nothing is known of."""
+
+
+def meters(snapshot: "np.void | None", status: EngineStatus, positions: tuple[float, ...]) -> Meters:
+    """Return one message of telemetry.
+
+    `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment.
+    """
+    if snapshot is None:
+        decks = [DeckMeters(position_s, 1.0, False, 0.0, SILENT.stems) for position_s in positions]
+        return Meters(0, decks, [0.0, 0.0], 0.0, status)
+    decks = [_deck(snapshot["decks"][deck], positions[deck]) for deck in range(DECKS)]
+    return Meters(
+        int(snapshot["frame"]), decks, snapshot["master_peak"].tolist(), float(snapshot["limiter_db"]), status
+    )
+
+
+def _deck(record: Any, position_s: float) -> DeckMeters:
+    return DeckMeters(
+        position_s,
+        float(record["rate"]),
+        bool(record["playing"]),
+        float(record["peak"].max()),
+        dict(zip(STEMS, record["stem_peak"].tolist(), strict=False)),
+    )
+
+
+def values(message: Meters) -> dict[str, float]:
+    """Return the telemetry controls of the registry by path, for surfaces that speak in paths (OSC, MIDI meters)."""
+    found = {
+        "/mixer/level/left": message.master[0],
+        "/mixer/level/right": message.master[1],
+        "/mixer/limiter": message.limiter_db,
+    }
+    for number, deck in enumerate(message.decks, start=1):
+        found[f"/deck/{number}/position"] = deck.position
+        found[f"/deck/{number}/level"] = deck.level
+        for stem, level in deck.stems.items():
+            found[f"/deck/{number}/stem/{stem}/level"] = level
+    return found
