@@ -5,13 +5,33 @@ so that a ring in shared memory needs no parser.
 Units: `frame` is the engine's frame counter; positions are track frames at the engine rate; gains are linear.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 NOW: Final = 0
 """`frame` of a command that applies at the first frame of the next block."""
+
+CHUNK_FRAMES: Final = 4096
+"""Frames that one byte of a readiness map stands for."""
+
+FADE_S: Final = 0.005
+"""Seconds that every ramp and fade of the kernel takes: gains, play, pause, seek, swap, mix to stems and back."""
+
+RATE_LIMITS: Final = (0.25, 4.0)
+"""Slowest and fastest speed ratio; the same backwards."""
+
+TRIM_LIMITS: Final = (0.0, 16.0)
+"""Linear gain a trim may have; a value outside is clamped."""
+
+HORIZON_FRAMES: Final = 1 << 31
+"""A command further ahead than this is refused (12 hours at 48 kHz)."""
+
+Commands = npt.NDArray[np.void]
+"""An array of COMMAND records, in the order they were given."""
 
 
 class CommandKind(IntEnum):
@@ -20,9 +40,9 @@ class CommandKind(IntEnum):
     DECK_PLAY = 1
     """a: 1 plays, 0 pauses."""
     DECK_SEEK = 2
-    """a: position in track frames."""
+    """a: position in track frames, rounded to a whole frame."""
     DECK_RATE = 3
-    """a: speed ratio, 0.25 to 4."""
+    """a: speed ratio, 0.25 to 4; negative plays backwards."""
     DECK_VOLUME = 4
     """a: fader gain, 0 to 1."""
     DECK_TRIM = 5
@@ -61,7 +81,36 @@ COMMAND: Final = np.dtype(
     ],
     align=True,
 )
-"""One record of the command ring, 64 bytes. `token` of 0 addresses whatever the deck holds."""
+"""One record of the command ring, 64 bytes. `token` of 0 addresses whatever the deck holds.
+
+Numbers outside their range are clamped; a number that is not finite, an unknown kind, a deck or slot that does not
+exist, or a `token` the deck does not hold is refused with COMMAND_REFUSED. Commands for the same frame apply in the
+order sent.
+"""
+
+
+def command(
+    kind: CommandKind, deck: int = 0, slot: int = 0, a: float = 0.0, b: float = 0.0, frame: int = NOW, token: int = 0
+) -> Commands:
+    """Return one COMMAND record as an array of shape (1,).
+
+    Raises OverflowError or ValueError for a number that the record cannot hold; the kernel judges the rest.
+    """
+    record = np.zeros(1, COMMAND)
+    record["kind"] = int(kind)
+    record["deck"] = deck
+    record["slot"] = slot
+    record["frame"] = frame
+    record["a"] = a
+    record["b"] = b
+    record["token"] = token
+    return record
+
+
+def join(commands: Iterable[Commands]) -> Commands:
+    """Return the records of `commands` as one array, in order; no records give an array of length 0."""
+    parts: list[npt.NDArray[Any]] = list(commands)
+    return np.concatenate(parts) if parts else np.zeros(0, COMMAND)
 
 
 class EventKind(IntEnum):

@@ -1,0 +1,161 @@
+"""Vectors of 16 float32, written out in LLVM: loops whose order of additions must not depend on the compiler.
+
+Owner: the kernel. Lane l of a sum takes the frames whose number is l modulo 16, in order; where a run does not begin
+or end on a multiple of 16 the scalar code of the caller adds to the same lanes in the same order, so the bits are the
+same. No fused multiply-add: the bits are the same on every processor.
+"""
+
+from typing import Any, Final
+
+from llvmlite import ir
+from numba.core import types
+
+from audio.kernel.compiled import in_llvm
+
+LANES: Final = 16
+
+FLOAT: Final = ir.FloatType()
+WORD: Final = ir.IntType(64)
+HALF_WORD: Final = ir.IntType(32)
+VECTOR: Final = ir.VectorType(FLOAT, LANES)
+FLOATS: Final = FLOAT.as_pointer()
+
+
+def load_vector(builder: Any, base: Any, offset: Any) -> Any:
+    """Emit a load of 16 floats, `offset` floats (an int, or a 64-bit value) after `base`."""
+    place = builder.gep(base, [WORD(offset) if isinstance(offset, int) else offset])
+    return builder.load(builder.bitcast(place, VECTOR.as_pointer()), align=4)
+
+
+def store_vector(builder: Any, value: Any, base: Any, offset: Any) -> None:
+    """Emit a store of 16 floats, `offset` floats after `base`."""
+    place = builder.gep(base, [WORD(offset) if isinstance(offset, int) else offset])
+    builder.store(value, builder.bitcast(place, VECTOR.as_pointer()), align=4)
+
+
+def splat(builder: Any, value: Any) -> Any:
+    """Emit a vector whose lanes are all `value`."""
+    one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, HALF_WORD(0))
+    mask = ir.Constant(ir.VectorType(HALF_WORD, LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(VECTOR, ir.Undefined), mask)
+
+
+def shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
+    """Emit the lanes of `a` and `b`, numbered through, in `order`."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(HALF_WORD, len(order)), order))
+
+
+def reduce(builder: Any, total: Any, join: Any, lanes: int = LANES, down_to: int = 1) -> Any:
+    """Emit `join` over the halves of a vector until `down_to` lanes are left."""
+    while lanes > down_to:
+        half = lanes // 2
+        low = shuffle(builder, total, total, list(range(half)))
+        high = shuffle(builder, total, total, list(range(half, lanes)))
+        total = join(builder, low, high)
+        lanes = half
+    return total
+
+
+def add(builder: Any, a: Any, b: Any) -> Any:
+    """Emit a sum."""
+    return builder.fadd(a, b)
+
+
+def larger(builder: Any, a: Any, b: Any) -> Any:
+    """Emit the larger of each pair; what is not a number loses."""
+    return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+
+
+def size(builder: Any, value: Any) -> Any:
+    """Emit the magnitude of each lane."""
+    lanes = value.type.count
+    words = ir.VectorType(HALF_WORD, lanes)
+    bits = builder.and_(builder.bitcast(value, words), ir.Constant(words, [0x7FFFFFFF] * lanes))
+    return builder.bitcast(bits, value.type)
+
+
+class Loop:
+    """Emits a loop over groups of 16 floats that carries vectors along; `with` is left when its body is complete."""
+
+    def __init__(self, builder: Any, groups: Any, carried: list[Any]) -> None:
+        """Begin a loop of `groups` (at least 1) turns that starts with the values `carried`."""
+        self._builder = builder
+        self._groups = groups
+        entry = builder.block
+        self._body = builder.append_basic_block("group")
+        self._after = builder.append_basic_block("grouped")
+        builder.branch(self._body)
+        builder.position_at_end(self._body)
+        self._turn = builder.phi(WORD)
+        self._turn.add_incoming(WORD(0), entry)
+        self.carried = [builder.phi(value.type) for value in carried]
+        for phi, value in zip(self.carried, carried, strict=True):
+            phi.add_incoming(value, entry)
+        self.offset = builder.mul(self._turn, WORD(LANES))
+
+    def end(self, following: list[Any]) -> list[Any]:
+        """End the body; `following` is what the next turn, or whoever comes after the loop, carries on with."""
+        builder = self._builder
+        turn = builder.add(self._turn, WORD(1))
+        self._turn.add_incoming(turn, self._body)
+        for phi, value in zip(self.carried, following, strict=True):
+            phi.add_incoming(value, self._body)
+        builder.cbranch(builder.icmp_signed("<", turn, self._groups), self._body, self._after)
+        builder.position_at_end(self._after)
+        return following
+
+
+_ZERO: Final = ir.Constant(VECTOR, [0.0] * LANES)
+
+
+@in_llvm
+def stem_groups(
+    typingctx: Any, left: Any, right: Any, to_left: Any, to_right: Any, energy: Any, gain_left: Any, gain_right: Any,
+    groups: Any,
+) -> Any:  # fmt: skip
+    """Take 16 x `groups` (at least 1) frames of a stem's bus through its gains; return the peak after them.
+
+    Adds the squares before the gains to the 16 lanes at `energy`, and the frames after them to the rows at `to_left`
+    and `to_right`; leaves zeros in the rows at `left` and `right`.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, b, to_a, to_b, lanes = (builder.inttoptr(arg, FLOATS) for arg in args[:5])
+        gain_a, gain_b = splat(builder, args[5]), splat(builder, args[6])
+        loop = Loop(builder, args[7], [load_vector(builder, lanes, 0), _ZERO])
+        x, y = load_vector(builder, a, loop.offset), load_vector(builder, b, loop.offset)
+        squares = builder.fadd(builder.fmul(x, x), builder.fmul(y, y))
+        total = builder.fadd(loop.carried[0], squares)
+        store_vector(builder, _ZERO, a, loop.offset)
+        store_vector(builder, _ZERO, b, loop.offset)
+        x, y = builder.fmul(x, gain_a), builder.fmul(y, gain_b)
+        peak = larger(builder, loop.carried[1], larger(builder, size(builder, x), size(builder, y)))
+        store_vector(builder, builder.fadd(load_vector(builder, to_a, loop.offset), x), to_a, loop.offset)
+        store_vector(builder, builder.fadd(load_vector(builder, to_b, loop.offset), y), to_b, loop.offset)
+        total, peak = loop.end([total, peak])
+        store_vector(builder, total, lanes, 0)
+        return builder.extract_element(reduce(builder, peak, larger), HALF_WORD(0))
+
+    return types.float32(
+        types.intp, types.intp, types.intp, types.intp, types.intp, types.float32, types.float32, types.intp
+    ), codegen
+
+
+_LEVELS: Final = types.UniTuple(types.float32, 2)
+
+
+@in_llvm
+def level_groups(typingctx: Any, row: Any, groups: Any) -> Any:
+    """Return the peak and the sum of squares of 16 x `groups` (at least 1) floats at `row`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        base = builder.inttoptr(args[0], FLOATS)
+        loop = Loop(builder, args[1], [_ZERO, _ZERO])
+        x = load_vector(builder, base, loop.offset)
+        peak = larger(builder, loop.carried[0], size(builder, x))
+        total = builder.fadd(loop.carried[1], builder.fmul(x, x))
+        peak, total = loop.end([peak, total])
+        values = [reduce(builder, peak, larger), reduce(builder, total, add)]
+        return context.make_tuple(builder, _LEVELS, [builder.extract_element(value, HALF_WORD(0)) for value in values])
+
+    return _LEVELS(types.intp, types.intp), codegen

@@ -1,0 +1,233 @@
+"""The kernel's private state: one fixed-size struct, no Python object in it.
+
+    STATE
+     |- mixer: crossfader, master, limiter, meters, counters
+     |- decks (4)
+     |    |- strip: volume, trim, side, source, 8 stem strips          places kept here for EQ, filter, effects
+     |    |- heads (4): 0 is the deck's playhead, 1 to 3 finish what it left (seek, pause, swap)
+     |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops, keylock
+     |- scheduled commands (1024)
+     |- host ring: pointer commands, written by KernelHost alone
+     '- scratch: buses of one segment
+
+Owner: the kernel alone writes it while it renders; KernelHost fills it before and reads it as `audio/host.py` says.
+Units: frames at the engine rate; addresses are plain integers; gains are linear.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import from_dtype
+
+from audio.commands import COMMAND, EVENT
+from audio.kernel.lanes import LANES
+from audio.kernel.sinc import TAPS
+from audio.rings import CLOCK, CONSUMED, PRODUCED
+from audio.units import DECKS, STEM_SLOTS
+
+SEGMENT: Final = 128
+"""Most frames that are rendered in one go; a block is cut into segments."""
+
+HEADS: Final = 4
+TAPES: Final = 6
+SCHEDULED: Final = 1024
+HOST_CAPACITY: Final = 64
+HOST_EVENTS: Final = 1024
+DRAIN_LIMIT: Final = 512
+"""Most commands taken from the ring in one block: bounds the block's work, and is 192,000 a second at 128 frames."""
+
+BATCH: Final = 32
+"""Frames whose weights are made before the stems are gone through."""
+
+NONE: Final = -1
+"""No tape."""
+UNCHANGED: Final = -2
+"""The deck keeps its tape."""
+
+RAMP: Final = np.dtype([("value", "<f4"), ("target", "<f4"), ("step", "<f4"), ("left", "<i4")], align=True)
+"""A value on its way: `left` more frames of `step`, then exactly `target`."""
+
+RATE_RAMP: Final = np.dtype([("value", "<f8"), ("target", "<f8"), ("step", "<f8"), ("left", "<i8")], align=True)
+
+SLOT: Final = np.dtype([("audio", "<i8"), ("ready", "<i8"), ("frames", "<i8"), ("chunks", "<i8")], align=True)
+"""Address of float32 (frames, 2), address of one readiness byte for each chunk. `audio` of 0: nothing here."""
+
+TAPE: Final = np.dtype(
+    [
+        ("used", "<i4"),
+        ("mask", "<i4"),
+        ("token", "<u8"),
+        ("mix", SLOT),
+        ("stems", SLOT, (STEM_SLOTS,)),
+    ],
+    align=True,
+)
+"""What a head plays. `mask` has a bit for each stem slot that is there."""
+
+HEAD: Final = np.dtype(
+    [
+        ("tape", "<i4"),
+        ("sounding", "<i4"),
+        ("index", "<i8"),
+        ("fraction", "<i8"),
+        ("fade", RAMP),
+        ("blend", "<f4"),
+        ("blend_to", "<f4"),
+        ("presence", "<f4"),
+        ("presence_to", "<f4"),
+        ("tail", "<f4"),
+        ("missing", "<i4"),
+        ("missing_frames", "<i8"),
+        ("missing_from", "<f8"),
+    ],
+    align=True,
+)
+"""A place on a tape: frame `index` and `fraction` x 2^-56 of the way to the next. `blend` 0 is the mix, 1 the stems;
+`presence` falls where the mix is not in memory; `tail` at the end of the track."""
+
+DECK: Final = np.dtype(
+    [
+        ("heads", HEAD, (HEADS,)),
+        ("tapes", TAPE, (TAPES,)),
+        ("play", "<i4"),
+        ("want_play", "<i4"),
+        ("want_seek", "<i4"),
+        ("want_tape", "<i4"),
+        ("seek_to", "<i8"),
+        ("token", "<u8"),
+        ("rate", RATE_RAMP),
+        ("volume", "<f4"),
+        ("trim", "<f4"),
+        ("side", "<i4"),
+        ("source", "<i4"),
+        ("gain", RAMP),
+        ("cross", RAMP),
+        ("stand_in", RAMP),
+        ("stem_volume", "<f4", (STEM_SLOTS,)),
+        ("stem_pan", "<f4", (STEM_SLOTS,)),
+        ("mute", "<i4", (STEM_SLOTS,)),
+        ("solo", "<i4", (STEM_SLOTS,)),
+        ("mute_on", "<i4", (STEM_SLOTS,)),
+        ("solo_on", "<i4", (STEM_SLOTS,)),
+        ("left", RAMP, (STEM_SLOTS,)),
+        ("right", RAMP, (STEM_SLOTS,)),
+        ("energy", "<f4", (STEM_SLOTS,)),
+        ("energy_sum", "<f4", (STEM_SLOTS, LANES)),
+        ("stem_peak", "<f4", (STEM_SLOTS,)),
+        ("peak", "<f4", (2,)),
+        ("power", "<f4", (2,)),
+        ("touched", "<i4"),
+        ("reserved", "<i4"),
+    ],
+    align=True,
+)
+"""A deck. `mute` and `solo` are what is asked for, `mute_on` and `solo_on` what applies; `left` and `right` are the
+gains of each stem, `stand_in` the level of the mix while it stands in for stems. `touched`: buses written this
+segment."""
+
+HOST_LOAD: Final = 1
+HOST_BIND: Final = 2
+HOST_EJECT: Final = 3
+
+HOST_COMMAND: Final = np.dtype(
+    [
+        ("kind", "<i4"),
+        ("deck", "<i4"),
+        ("mask", "<i4"),
+        ("clear", "<i4"),
+        ("token", "<u8"),
+        ("position", "<i8"),
+        ("mix", SLOT),
+        ("stems", SLOT, (STEM_SLOTS,)),
+    ],
+    align=True,
+)
+"""A pointer command. `mask`: stem slots that this record brings; `clear`: stem slots that it takes away."""
+
+STATE: Final = np.dtype(
+    [
+        # What KernelHost sets before the first block.
+        ("render", "<i8"),
+        ("rate", "<i8"),
+        ("channels", "<i8"),
+        ("fade_frames", "<i8"),
+        ("commands", "<i8"),
+        ("command_mask", "<i8"),
+        ("events", "<i8"),
+        ("event_mask", "<i8"),
+        ("snapshots", "<i8"),
+        ("clock", "<i8"),
+        ("master", "<i8"),
+        ("table", "<i8"),
+        # Odd while a block is rendered: KernelHost looks for memory that is still in use only between blocks.
+        ("busy", "<u8"),
+        # The mixer.
+        ("frame", "<i8"),
+        ("cursor", "<i8"),
+        ("crossfader", "<f8"),
+        ("curve", "<i8"),
+        ("master_gain", RAMP),
+        ("limiter_gain", "<f4"),
+        ("limiter_hold", "<i4"),
+        ("limiter_low", "<f4"),
+        ("peak_fall", "<f4"),
+        ("power_rise", "<f4"),
+        ("master_peak", "<f4", (2,)),
+        ("master_power", "<f4", (2,)),
+        # Counters.
+        ("blocks", "<i8"),
+        ("late_blocks", "<i8"),
+        ("silent_frames", "<i8"),
+        ("commands_applied", "<i8"),
+        ("events_lost", "<i8"),
+        ("host_events_lost", "<i8"),
+        # The callback's own time.
+        ("load", "<f4"),
+        ("load_peak", "<f4"),
+        ("stop", "<i8"),
+        ("timespec", "<i8", (2,)),
+        ("loop_started", "<i8"),
+        ("loop_time", "<f8"),
+        ("loop_next", "<f8"),
+        ("loop_period", "<f8"),
+        ("incoming", COMMAND),
+        # Commands for later, a doubly linked list in order of frame.
+        ("scheduled", COMMAND, (SCHEDULED,)),
+        ("before", "<i4", (SCHEDULED,)),
+        ("after", "<i4", (SCHEDULED,)),
+        ("first", "<i4"),
+        ("last", "<i4"),
+        ("spare", "<i4"),
+        ("waiting", "<i4"),
+        ("decks", DECK, (DECKS,)),
+        # Scratch of one segment.
+        ("bus", "<f4", (STEM_SLOTS + 1, 2, SEGMENT)),
+        ("deck_bus", "<f4", (2, SEGMENT)),
+        ("master_bus", "<f4", (2, SEGMENT)),
+        ("stereo", "<f4", (SEGMENT, 2)),
+        ("places", "<i8", (BATCH,)),
+        ("weights", "<f4", (BATCH, 2 * TAPS)),
+        ("gathered", "<f4", (2 * TAPS,)),
+        # Rings between the kernel and its host.
+        ("host_produced", PRODUCED),
+        ("host_consumed", CONSUMED),
+        ("host_commands", HOST_COMMAND, (HOST_CAPACITY,)),
+        ("host_events_produced", PRODUCED),
+        ("host_events_consumed", CONSUMED),
+        ("host_events", EVENT, (HOST_EVENTS,)),
+    ],
+    align=True,
+)
+"""Everything the kernel remembers between blocks."""
+
+MIX_BUS: Final = STEM_SLOTS
+"""Row of `bus` that holds the mix."""
+
+State: Any = from_dtype(STATE)
+Command: Any = from_dtype(COMMAND)
+Event: Any = from_dtype(EVENT)
+HostCommand: Any = from_dtype(HOST_COMMAND)
+Clock: Any = from_dtype(CLOCK)
+
+ADDRESS: Final = {name: int(STATE.fields[name][1]) for name in STATE.names or ()}  # type: ignore[index]
+"""Offset in bytes of each part of STATE."""

@@ -1,0 +1,136 @@
+"""Pointer commands into the kernel: tapes arrive, are given stems, and go.
+
+Owner: KernelHost writes the private ring, and only what it has checked; memory stays its own until no tape names it.
+Units: addresses; positions in frames at the engine rate.
+"""
+
+from typing import Any, Final
+
+from audio.kernel.atomics import load_acquire, record_at, store_release
+from audio.kernel.compiled import compiled
+from audio.kernel.decks import reconcile
+from audio.kernel.layout import (
+    ADDRESS,
+    HOST_BIND,
+    HOST_CAPACITY,
+    HOST_COMMAND,
+    HOST_EJECT,
+    HOST_LOAD,
+    NONE,
+    TAPES,
+    UNCHANGED,
+    HostCommand,
+)
+from audio.kernel.requests import others_heard
+from audio.units import STEM_SLOTS
+
+_TAIL: Final = ADDRESS["host_produced"]
+_HEAD: Final = ADDRESS["host_consumed"]
+_RECORDS: Final = ADDRESS["host_commands"]
+_SIZE: Final = HOST_COMMAND.itemsize
+
+
+@compiled
+def _put_slot(slot: Any, given: Any) -> None:
+    slot.audio = given.audio
+    slot.ready = given.ready
+    slot.frames = given.frames
+    slot.chunks = given.chunks
+
+
+@compiled
+def _spare_tape(deck: Any) -> int:
+    """Return a tape nobody uses; there is one, since heads hold at most four and a wish one more."""
+    for tape in range(TAPES):
+        if not deck.tapes[tape].used:
+            return tape
+    return NONE
+
+
+@compiled
+def _drop_wish(deck: Any) -> None:
+    """Forget a tape that waited to be played."""
+    if deck.want_tape >= 0:
+        deck.tapes[deck.want_tape].used = 0
+    deck.want_tape = UNCHANGED
+
+
+@compiled
+def _take_stems(tape: Any, command: Any) -> None:
+    for slot in range(STEM_SLOTS):
+        if command.mask >> slot & 1:
+            _put_slot(tape.stems[slot], command.stems[slot])
+    tape.mask = (tape.mask & ~command.clear) | command.mask
+
+
+@compiled
+def _load(deck: Any, command: Any) -> None:
+    _drop_wish(deck)
+    place = _spare_tape(deck)
+    if place == NONE:
+        return
+    tape = deck.tapes[place]
+    tape.used = 1
+    tape.mask = 0
+    tape.token = command.token
+    _put_slot(tape.mix, command.mix)
+    _take_stems(tape, command)
+    deck.want_tape = place
+    deck.want_seek = 1
+    deck.seek_to = command.position
+    deck.token = command.token
+
+
+@compiled
+def _bind(deck: Any, command: Any) -> None:
+    """Give the deck's track stems, or take them away; a deck that holds another track by now is left alone.
+
+    Stems that are heard are not pulled from under a head: the playhead moves to a new tape and the old one fades.
+    """
+    if deck.token != command.token or deck.want_tape == NONE:
+        return
+    if deck.want_tape >= 0:
+        _take_stems(deck.tapes[deck.want_tape], command)
+        return
+    held = deck.heads[0].tape
+    if held == NONE:
+        return
+    old = deck.tapes[held]
+    if deck.heads[0].blend == 0.0 and not others_heard(deck):
+        _take_stems(old, command)
+        return
+    place = _spare_tape(deck)
+    if place == NONE:
+        return
+    tape = deck.tapes[place]
+    tape.used = 1
+    tape.mask = old.mask
+    tape.token = old.token
+    _put_slot(tape.mix, old.mix)
+    for slot in range(STEM_SLOTS):
+        _put_slot(tape.stems[slot], old.stems[slot])
+    _take_stems(tape, command)
+    deck.want_tape = place
+
+
+@compiled
+def take_host_commands(k: Any, address: int) -> None:
+    """Take what KernelHost has put into the private ring."""
+    tail = load_acquire(address + _TAIL)
+    head = load_acquire(address + _HEAD)
+    for n in range(min(tail - head, HOST_CAPACITY)):
+        command = record_at(address + _RECORDS + ((head + n) % HOST_CAPACITY) * _SIZE, HostCommand)
+        deck = k.decks[command.deck]
+        if command.kind == HOST_LOAD:
+            _load(deck, command)
+        elif command.kind == HOST_BIND:
+            _bind(deck, command)
+        elif command.kind == HOST_EJECT and (command.token == 0 or command.token == deck.token):
+            _drop_wish(deck)
+            deck.want_tape = NONE
+            deck.want_play = 0
+            deck.want_seek = 0
+            deck.token = 0
+        reconcile(k, address, command.deck, deck)
+    if tail != head:
+        store_release(address + _HEAD, tail)

@@ -1,0 +1,120 @@
+"""One block of sound: the function that the sound card, the null device, the offline renderer and the tests call.
+
+    commands --> decks (4) --> master bus --> x master level --> limiter --> out channels 0, 1 --> master ring
+                                                                            (headphones: channels 2, 3)
+
+Owner: the kernel. Deterministic: the same state, commands and audio give the same bits, whatever the block sizes;
+nothing here allocates, locks, logs, raises, waits or calls the system.
+Units: frames at the engine rate; samples linear, full scale 1.0.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba.core import types
+
+from audio.kernel.atomics import call_block, load_acquire, put_float, record_at, store_release
+from audio.kernel.compiled import c_function, compiled, compiled_as
+from audio.kernel.decks import await_stems, play_deck, reconcile, retire
+from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
+from audio.kernel.inbox import apply_due, drain, frames_to_next
+from audio.kernel.layout import ADDRESS, NONE, SEGMENT, State
+from audio.kernel.limiter import limit
+from audio.kernel.loading import take_host_commands
+from audio.kernel.publish import publish_master, publish_snapshot
+from audio.kernel.strip import gain_both, meter
+from audio.units import DECKS
+
+_BUSY: Final = ADDRESS["busy"]
+_STEREO: Final = ADDRESS["stereo"]
+_LIMITER_RECOVERS: Final = np.float32(1e-4)
+"""Share of the way back to 0 dB that the limiter's display moves in a frame."""
+
+
+@compiled
+def _segment(k: Any, address: int, out: int, count: int) -> None:
+    """Render `count` frames (at most SEGMENT, and not past a multiple of it) to address `out`."""
+    left, right = k.master_bus[0], k.master_bus[1]
+    for n in range(count):
+        left[n] = np.float32(0.0)
+        right[n] = np.float32(0.0)
+    for number in range(DECKS):
+        play_deck(k, address, number, k.decks[number], count)
+    gain_both(left, right, k.master_gain, count)
+    limit(k, left, right, count)
+    meter(k, left, right, count, k.master_peak, k.master_power)
+    channels = k.channels
+    if channels == 2:
+        _interleave(out, left, right, count)
+        publish_master(k, out, count)
+        return
+    stereo = address + _STEREO
+    _interleave(stereo, left, right, count)
+    publish_master(k, stereo, count)
+    for n in range(count):
+        put_float(out, n * channels, left[n])
+        put_float(out, n * channels + 1, right[n])
+        for channel in range(2, channels):
+            put_float(out, n * channels + channel, np.float32(0.0))
+
+
+@compiled
+def _interleave(out: int, left: Any, right: Any, count: int) -> None:
+    for n in range(count):
+        put_float(out, 2 * n, left[n])
+        put_float(out, 2 * n + 1, right[n])
+
+
+@compiled
+def _block(k: Any, address: int, out: int, frames: int) -> None:
+    k.limiter_low = np.float32(min(1.0, k.limiter_low + (1.0 - k.limiter_low) * min(1.0, frames * _LIMITER_RECOVERS)))
+    take_host_commands(k, address)
+    drain(k, address)
+    for number in range(DECKS):
+        main = k.decks[number].heads[0]
+        if main.tape != NONE and not main.sounding:
+            await_stems(k, address, number, k.decks[number])
+    done = 0
+    while done < frames:
+        apply_due(k, address)
+        count = min(frames - done, SEGMENT - (k.frame & (SEGMENT - 1)))
+        count = min(count, frames_to_next(k))
+        for number in range(DECKS):
+            deck = k.decks[number]
+            if not reconcile(k, address, number, deck):
+                # The wish is granted in the frame in which a head falls silent.
+                for which in range(1, len(deck.heads)):
+                    if deck.heads[which].sounding:
+                        count = min(count, max(1, deck.heads[which].fade.left))
+        _segment(k, address, out + 4 * done * k.channels, count)
+        done += count
+        k.frame += count
+    for number in range(DECKS):
+        retire(k, address, number, k.decks[number])
+    k.blocks += 1
+    publish_snapshot(k)
+
+
+@c_function(types.void(types.intp, types.intp, types.intp))
+def _render(address: int, out: int, frames: int) -> None:
+    k = record_at(address, State)
+    mode = float_mode()
+    set_float_mode(mode | FLUSH)
+    store_release(address + _BUSY, load_acquire(address + _BUSY) + 1)
+    _block(k, address, out, frames)
+    store_release(address + _BUSY, load_acquire(address + _BUSY) + 1)
+    set_float_mode(mode)
+
+
+RENDER: Final = int(_render.address)
+"""Address of `render` as a C function, void(address, address, int64): compiled once, whoever calls it."""
+
+
+@compiled_as(types.void(types.intp, types.intp, types.intp))
+def render(address: int, out: int, frames: int) -> None:
+    """Render the next `frames` frames of the STATE at `address` to float32 (frames, channels) at `out`.
+
+    Pre: the state was made by KernelHost; `out` has room. Post: the engine's frame counter has grown by `frames`.
+    Thread-safe: no, one caller at a time. Realtime-safe: yes.
+    """
+    call_block(record_at(address, State).render, address, out, frames)

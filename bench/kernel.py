@@ -1,0 +1,82 @@
+"""How many times faster than real time the kernel renders, on one core: `python -m bench.kernel`.
+
+Owner: whoever asks. The load: decks that play stems of noise at rate 1.0003 (every frame is interpolated), a
+crossfader and a stem fader that move every 50 ms, blocks of 128 frames, meters and limiter on. Prints one line a case.
+Units: seconds of music per second of processor time.
+"""
+
+import sys
+import time
+from typing import Final
+
+import numpy as np
+
+from audio.commands import CommandKind, Commands, command, join
+from audio.host import KernelHost, SlotMemory
+from audio.kernel.render import render
+
+BLOCK: Final = 128
+RATE: Final = 1.0003
+MOVE_S: Final = 0.05
+SECONDS: Final = 20.0
+ROUNDS: Final = 3
+
+
+def make_host(decks: int, stems: int, rate: float, seconds: float) -> KernelHost:
+    """Return a host whose first `decks` decks play `stems` stems each."""
+    host = KernelHost()
+    frames = int((seconds + 5.0) * host.rate * rate)
+    for deck in range(decks):
+        noise = np.random.default_rng(deck)
+        parts = {slot: SlotMemory.whole(0.1 * noise.standard_normal((frames, 2), np.float32)) for slot in range(stems)}
+        host.load(deck, deck + 1, SlotMemory.whole(np.sum([part.audio for part in parts.values()], axis=0)), 0, parts)
+        host.send(join([
+            command(CommandKind.DECK_RATE, deck, a=rate),
+            command(CommandKind.DECK_VOLUME, deck, a=0.8),
+            command(CommandKind.DECK_PLAY, deck, a=1.0),
+        ]))  # fmt: skip
+    host.render(host.rate // 2)
+    return host
+
+
+def moves(at_s: float) -> Commands:
+    """Return the hand movements at `at_s`."""
+    return join([
+        command(CommandKind.CROSSFADER, a=float(np.sin(0.7 * at_s))),
+        command(CommandKind.STEM_VOLUME, 0, 1, a=0.5 + 0.5 * float(np.cos(1.1 * at_s))),
+    ])  # fmt: skip
+
+
+def measure(decks: int, stems: int, rate: float = RATE, seconds: float = SECONDS) -> tuple[float, float]:
+    """Return how many times faster than real time `decks` x `stems` render, and microseconds per block."""
+    best = 0.0
+    for _ in range(ROUNDS):
+        host = make_host(decks, stems, rate, seconds)
+        out = np.zeros((BLOCK, host.channels), np.float32)
+        state, target = host.state_pointer, int(out.ctypes.data)
+        step = int(MOVE_S * host.rate) // BLOCK
+        blocks = int(seconds * host.rate / BLOCK)
+        begun = time.process_time()
+        for block in range(blocks):
+            if block % step == 0:
+                host.send(moves(block * BLOCK / host.rate))
+            render(state, target, BLOCK)
+        taken = time.process_time() - begun
+        best = max(best, blocks * BLOCK / host.rate / taken)
+    return best, 1e6 * BLOCK / KernelHost().rate / best
+
+
+def main() -> int:
+    """Print the kernel's speed."""
+    for decks, stems, rate in ((2, 4, RATE), (4, 4, RATE), (2, 4, 1.08), (2, 4, 1.0), (4, 6, 2.0)):
+        factor, block_us = measure(decks, stems, rate)
+        print(
+            f"kernel: {decks} decks x {stems} stems, rate {rate:g}, block {BLOCK}: "
+            f"{factor:.0f} x real time on one core, {block_us:.1f} us a block",
+            flush=True,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
