@@ -1,0 +1,66 @@
+"""Settings of the pipeline: which engine separates, how hard it may work, where models live.
+
+Owner: read once by `server/settings.py` (or a worker's start) and passed down; nothing here reads the environment.
+Units: counts; paths are absolute.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+PRECISIONS: Final = ("auto", "bf16", "f32")
+"""Arithmetic of the `onnx` engine: `auto` is bf16 where the processor has it in hardware."""
+
+BACKENDS: Final = ("auto", "openvino", "onnxruntime")
+"""Which runtime the `onnx` engine uses: `auto` is OpenVINO wherever it is installed."""
+
+DEVICES: Final = ("auto", "cpu", "cuda")
+"""Where the `demucs` engine runs."""
+
+ENGINE_NAMES: Final = ("auto", "onnx", "demucs", "spectral")
+"""Separation engines by name; `auto` picks the best one that can run here."""
+
+_CHOICES: Final = {"engine": ENGINE_NAMES, "precision": PRECISIONS, "backend": BACKENDS, "device": DEVICES}
+_COUNTS: Final = {"threads": (0, 256), "download_jobs": (1, 64), "processing_jobs": (1, 64), "analysis_jobs": (1, 64)}
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """How separation and analysis run. `threads` 0 means every core this process may use."""
+
+    engine: str = "auto"
+    model: str = ""
+    precision: str = "auto"
+    backend: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    models_dir: Path | None = None
+    download_jobs: int = 3
+    processing_jobs: int = 2
+    analysis_jobs: int = 2
+
+    def faults(self) -> tuple[str, ...]:
+        """Every fault of these values at once, each naming key, value and what is allowed; empty when all is well."""
+        found = [
+            f"{key} = {getattr(self, key)!r}: must be one of {', '.join(allowed)}"
+            for key, allowed in _CHOICES.items()
+            if getattr(self, key) not in allowed
+        ]
+        found += [
+            f"{key} = {getattr(self, key)!r}: must be a whole number from {low} to {high}"
+            for key, (low, high) in _COUNTS.items()
+            if type(getattr(self, key)) is not int or not low <= getattr(self, key) <= high
+        ]
+        return tuple(found)
+
+    def engine_options(self) -> dict[str, Any]:
+        """The options that `SeparationEngine.separate` takes, as plain values that may go through a message."""
+        options: dict[str, Any] = {
+            "precision": self.precision,
+            "backend": self.backend,
+            "device": self.device,
+            "threads": self.threads,
+        }
+        if self.models_dir is not None:
+            options["models_dir"] = str(self.models_dir)
+        return options
