@@ -61,8 +61,8 @@ web/dist/index.html: $(WEB_SOURCES) | .venv/.ready
 	@touch $@
 
 .venv/.warm: .venv/.ready $(wildcard audio/*.py audio/kernel/*.py)
-	@echo "Compiling the audio kernel for this machine (once) ..."
-	@$(BIN)/python -m audio --warm
+	@echo "Compiling the audio kernel for this machine (half a minute, once) ..."
+	@$(BIN)/python -c "import audio.host"
 	@touch $@
 
 clean: ## remove what was built, not your library

@@ -149,7 +149,16 @@ def _worker(named: argparse.Namespace) -> int:
 def _models(named: argparse.Namespace) -> int:
     from pipeline import models
 
-    return models.command(named.action, named.name, quiet_if_present=named.quiet_if_present)
+    if named.action == "list":
+        for known in models.MODELS.values():
+            here = models.model_path(known.name) if models.is_here(known.name) else "not here"
+            print(f"{known.name}  {known.size / 1e6:.0f} MB  {known.description}\n    {known.licence}\n    {here}")
+    elif named.action == "verify":
+        print(f"{models.verify(named.name)}: good")
+    elif not (named.quiet_if_present and models.is_here(named.name)):
+        print(models.model(named.name).licence)
+        print(models.pull(named.name, progress=lambda what, share: print(f"  {what}", flush=True)))
+    return 0
 
 
 def _migrate(named: argparse.Namespace) -> int:
@@ -167,7 +176,7 @@ def _doctor(named: argparse.Namespace) -> int:
 def _midi(named: argparse.Namespace) -> int:
     from control.monitor import run_midi_monitor
 
-    return run_midi_monitor(named.port)
+    return run_midi_monitor(named.port, _settings_of_remote(named).data / "mappings")
 
 
 def _osc(named: argparse.Namespace) -> int:

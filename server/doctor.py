@@ -10,11 +10,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import anyio
 
+from audio.errors import AudioError
+from server.db import Database
 from server.settings import Settings
 
 
@@ -69,16 +70,16 @@ def _data(settings: Settings) -> Iterable[Finding]:
 
 def _audio(settings: Settings) -> Iterable[Finding]:
     try:
-        from audio.portaudio import output_devices
+        from audio import portaudio
 
-        devices = output_devices()
-    except OSError as error:
+        devices = portaudio.outputs()
+    except (OSError, AudioError) as error:
         yield Finding("note", "sound", f"PortAudio is missing ({error}); the page still plays", "apt-get install -y libportaudio2")
         return
     if not devices:
         yield Finding("note", "sound", "no output device; the engine runs on a timer and the page plays (listen here)")
     for device in devices:
-        yield Finding("ok", "sound", device)
+        yield Finding("ok", "sound", str(device))
 
 
 def _midi(settings: Settings) -> Iterable[Finding]:
@@ -94,13 +95,12 @@ def _midi(settings: Settings) -> Iterable[Finding]:
 
 
 def _model(settings: Settings) -> Iterable[Finding]:
-    from pipeline.models import model_path
+    from pipeline import models
 
-    path = model_path("htdemucs")
-    if path is None or not Path(path).exists():
-        yield Finding("note", "model", "htdemucs is not here; stems will be rough", "alchemy models pull htdemucs")
+    if models.is_here("htdemucs"):
+        yield Finding("ok", "model", str(models.model_path("htdemucs")))
     else:
-        yield Finding("ok", "model", f"{path} ({Path(path).stat().st_size / 2**20:.0f} MiB)")
+        yield Finding("note", "model", "htdemucs is not here; stems will be rough", "alchemy models pull htdemucs")
     for module, what in (("openvino", "OpenVINO"), ("onnxruntime", "ONNX Runtime")):
         if importlib.util.find_spec(module):
             yield Finding("ok", "inference", what)
@@ -119,13 +119,8 @@ def _database(settings: Settings) -> Iterable[Finding]:
     if settings.database_url:
 
         async def version() -> str:
-            import asyncpg
-
-            connection = await asyncpg.connect(settings.database_url, timeout=5)
-            try:
-                return str(await connection.fetchval("select version()"))
-            finally:
-                await connection.close()
+            async with Database(settings.database_url) as db:
+                return str(await db.value("SELECT version()"))
 
         yield Finding("ok", "database", anyio.run(version).split(",")[0])
         return

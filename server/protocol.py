@@ -20,14 +20,14 @@ class _FromClient(msgspec.Struct, frozen=True, tag_field="type"):
     """A message a page sends. `id` comes back in the answer, when there is one."""
 
 
-class Hello(_FromClient, tag="hello"):
+class Hello(_FromClient, frozen=True, tag="hello"):
     """First message of a page."""
 
     protocol: int
     client: str = "page"
 
 
-class Set(_FromClient, tag="set"):
+class Set(_FromClient, frozen=True, tag="set"):
     """Set a control, at once or at engine frame `at`."""
 
     path: str
@@ -36,7 +36,7 @@ class Set(_FromClient, tag="set"):
     at: int | None = None
 
 
-class Trigger(_FromClient, tag="trigger"):
+class Trigger(_FromClient, frozen=True, tag="trigger"):
     """Press a trigger."""
 
     path: str
@@ -44,14 +44,14 @@ class Trigger(_FromClient, tag="trigger"):
     at: int | None = None
 
 
-class Subscribe(_FromClient, tag="subscribe"):
+class Subscribe(_FromClient, frozen=True, tag="subscribe"):
     """Choose what else to hear: any of `meters`, `jobs`, `audio`. Replaces the earlier choice."""
 
     topics: list[str]
     id: int = 0
 
 
-class Ping(_FromClient, tag="ping"):
+class Ping(_FromClient, frozen=True, tag="ping"):
     """Ask for a pong; `sent` is the page's clock and comes back untouched."""
 
     sent: float
@@ -87,7 +87,7 @@ class _FromServer(msgspec.Struct, frozen=True, tag_field="type"):
     """A message the server sends."""
 
 
-class Welcome(_FromServer, tag="welcome"):
+class Welcome(_FromServer, frozen=True, tag="welcome"):
     """The whole show: first answer to `hello`, and again whenever a slow page has missed changes."""
 
     protocol: int
@@ -97,14 +97,14 @@ class Welcome(_FromServer, tag="welcome"):
     engine: EngineStatus
 
 
-class State(_FromServer, tag="state"):
+class State(_FromServer, frozen=True, tag="state"):
     """Controls that changed; sent to every page, the one that asked included."""
 
     rev: int
     changes: dict[str, Value]
 
 
-class Meters(_FromServer, tag="meters"):
+class Meters(_FromServer, frozen=True, tag="meters"):
     """Telemetry, at most 30 a second. `frame` is the engine's clock."""
 
     frame: int
@@ -114,7 +114,7 @@ class Meters(_FromServer, tag="meters"):
     engine: EngineStatus
 
 
-class JobChanged(_FromServer, tag="job"):
+class JobChanged(_FromServer, frozen=True, tag="job"):
     """A job moved. `progress` 0 to 100; `error` says what to do when it failed."""
 
     id: str
@@ -126,14 +126,14 @@ class JobChanged(_FromServer, tag="job"):
     error: str | None = None
 
 
-class LibraryChanged(_FromServer, tag="library"):
+class LibraryChanged(_FromServer, frozen=True, tag="library"):
     """A track was added, changed or removed."""
 
     track_id: str
     change: str
 
 
-class PeersChanged(_FromServer, tag="peers"):
+class PeersChanged(_FromServer, frozen=True, tag="peers"):
     """An OSC sender knocked, was allowed, was blocked or went away."""
 
     peers: list["Peer"]
@@ -147,7 +147,7 @@ class Peer(msgspec.Struct, frozen=True):
     messages: int
 
 
-class LearnChanged(_FromServer, tag="learn"):
+class LearnChanged(_FromServer, frozen=True, tag="learn"):
     """MIDI learn: `path` waits for a control to be moved, or was mapped to `source` of `device`."""
 
     path: str
@@ -156,7 +156,14 @@ class LearnChanged(_FromServer, tag="learn"):
     source: str = ""
 
 
-class Notice(_FromServer, tag="notice"):
+class StemsReady(_FromServer, frozen=True, tag="ready"):
+    """Where all stems of a track can be heard: stretches in seconds, in order, none touching another."""
+
+    track_id: str
+    ranges: list[tuple[float, float]]
+
+
+class Notice(_FromServer, frozen=True, tag="notice"):
     """Something the performer should know. `level` is info, warning or error."""
 
     level: str
@@ -165,7 +172,7 @@ class Notice(_FromServer, tag="notice"):
     path: str = ""
 
 
-class Error(_FromServer, tag="error"):
+class Error(_FromServer, frozen=True, tag="error"):
     """A message was refused and changed nothing; `answers` is its id."""
 
     code: str
@@ -174,7 +181,7 @@ class Error(_FromServer, tag="error"):
     path: str = ""
 
 
-class Pong(_FromServer, tag="pong"):
+class Pong(_FromServer, frozen=True, tag="pong"):
     """Answer to a ping. `frame` is the engine's clock."""
 
     sent: float
@@ -182,7 +189,7 @@ class Pong(_FromServer, tag="pong"):
     id: int = 0
 
 
-class AudioBlock(_FromServer, tag="audio"):
+class AudioBlock(_FromServer, frozen=True, tag="audio"):
     """The master, for pages that listen. `pcm` is interleaved stereo float32, little-endian."""
 
     frame: int
@@ -198,6 +205,7 @@ ServerMessage = (
     | LibraryChanged
     | PeersChanged
     | LearnChanged
+    | StemsReady
     | Notice
     | Error
     | Pong
@@ -215,4 +223,5 @@ def encode(message: ServerMessage) -> bytes:
 
 def decode(data: bytes) -> ClientMessage:
     """Return the message a page sent. Raises msgspec.DecodeError, of which ValidationError is one."""
-    return _decoder.decode(data)
+    message: ClientMessage = _decoder.decode(data)
+    return message

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -38,25 +38,27 @@ class Refused(ServerError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is, and the token that opens it."""
+    """Where a server is, the token that opens it, its database, and the token of workers started by hand."""
 
     url: str
     token: str
+    database: str = ""
+    worker_token: str = ""
 
     def write(self, runtime: Path) -> None:
         """Leave the address for the command line, readable by its owner alone."""
         path = runtime / "server.json"
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
-        path.write_text(json.dumps({"url": self.url, "token": self.token}), encoding="utf-8")
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def read(cls, runtime: Path) -> Self:
         """Return the address a running server left. Raises ServerNotRunning."""
         try:
             content = json.loads((runtime / "server.json").read_text(encoding="utf-8"))
-            return cls(content["url"], content["token"])
-        except (OSError, ValueError, KeyError):
+            return cls(**content)
+        except (OSError, ValueError, TypeError):
             raise ServerNotRunning from None
 
     @staticmethod
@@ -80,7 +82,7 @@ class Remote:
         if url is not None:
             return cls(Address(url, token or settings.token))
         address = Address.read(settings.runtime)
-        return cls(Address(address.url, token) if token else address)
+        return cls(replace(address, token=token) if token else address)
 
     def __enter__(self) -> Self:
         return self
@@ -104,8 +106,8 @@ class Remote:
             content = None
         if answer.is_success:
             return content
-        error = content.get("error", {}) if isinstance(content, dict) else {}
-        raise Refused(error.get("message", f"the server answered {answer.status_code}"), **(error.get("details") or {}))
+        told = content.get("error", {}) if isinstance(content, dict) else {}
+        raise Refused(told.get("message", f"the server answered {answer.status_code}"), **(told.get("details") or {}))
 
     def upload(self, path: Path, **fields: str) -> dict[str, Any]:
         """Send one audio file and return its track. Raises Refused."""
@@ -114,6 +116,15 @@ class Remote:
                 "POST", "/api/tracks", files={"file": (path.name, file, "application/octet-stream")}, data=fields
             )
         return track
+
+    def upload_stem(self, track_id: str, stem_type: str, path: Path) -> None:
+        """Give a track a stem of the performer's own. Raises Refused."""
+        with path.open("rb") as file:
+            self.request(
+                "PUT",
+                f"/api/tracks/{track_id}/stems/{stem_type}",
+                files={"file": (path.name, file, "application/octet-stream")},
+            )
 
     def set(self, path: str, value: object) -> None:
         """Set one control. Raises Refused."""
@@ -165,3 +176,17 @@ def _wait_for_jobs(remote: Remote, track_id: str) -> bool:
     for job in failed:
         print(f"{track['title']}: {job.get('error')}", file=sys.stderr)
     return not failed
+
+
+def run_workers(settings: Settings, queues: Sequence[str]) -> int:
+    """Keep worker processes for the server of this data folder until told to stop. Raises ServerNotRunning."""
+    from pipeline.worker import run_groups
+    from pipeline.worker_settings import THREADS
+
+    unknown = [queue for queue in queues if queue not in THREADS]
+    if unknown:
+        raise ServerError(f"there is no queue called {unknown[0]!r}; there is {', '.join(THREADS)}")
+    address = Address.read(settings.runtime)
+    return run_groups(
+        address.url, address.worker_token, settings.broker or address.database, settings.data / "spool", queues  # type: ignore[arg-type]
+    )

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from server.engine import EngineKeeper
     from server.jobs.service import JobService
     from server.jobs.worker_socket import WorkerHub
+    from server.lan import Lan
     from server.library.service import Library
     from server.live import LiveHub
+    from server.session.deckhand import EngineDeckhand
     from server.session.show import Show
     from server.settings import Settings
     from server.surfaces.midi import MidiSurface
@@ -36,9 +38,11 @@ class Services:
     workers: "WorkerHub"
     show: "Show"
     engine: "EngineKeeper"
+    deckhand: "EngineDeckhand"
     live: "LiveHub"
     osc: "OscSurface"
     midi: "MidiSurface"
+    lan: "Lan"
 
     @property
     def data(self) -> Path:

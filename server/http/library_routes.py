@@ -1,0 +1,193 @@
+"""Routes of the library: tracks, uploads, stems, playlists, files.
+
+Owner: one request each. Whose things they are is decided by the queries themselves.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from starlette.responses import Response
+
+from audio.units import DECKS
+from server.errors import Conflict, NotFound, ServerError
+from server.http import shapes
+from server.http.answers import json_answer
+from server.http.files import send_file, send_zip
+from server.http.table import Call, Row
+from server.http.upload import receive_upload
+from server.library.playlists import PlaylistChange
+from server.library.records import Page, Playlist, Track, TrackChange
+
+_OPEN: Final = ("queued", "downloading", "processing")
+
+
+class OnADeck(Conflict):
+    """The track is on a deck; eject it first."""
+
+    code = "on_a_deck"
+
+
+async def list_tracks(call: Call) -> Page:
+    query: shapes.TrackQuery = call.query
+    return await call.services.library.tracks(
+        call.user_id, q=query.q, sort=query.sort, status=query.status, limit=query.limit, cursor=query.cursor
+    )
+
+
+async def upload_track(call: Call) -> Response:
+    library = call.services.library
+    path = library.new_upload()
+    try:
+        upload = await receive_upload(call.request, path, call.services.settings.max_upload_mb << 20)
+        done = await library.receive(
+            path, call.user_id, upload.filename, upload.fields.get("title"), upload.fields.get("artist"), move=True
+        )
+    finally:
+        await library.drop_upload(path)
+    headers = {"Location": f"/api/tracks/{done.track.id}", "Alchemy-Existing": str(done.existing).lower()}
+    return json_answer(done.track, 201, headers)
+
+
+async def get_track(call: Call) -> Track:
+    return await call.services.library.track(call.id(), call.user_id)
+
+
+async def change_track(call: Call) -> Track:
+    return await call.services.library.change(call.id(), call.user_id, call.input(TrackChange))
+
+
+async def delete_track(call: Call) -> None:
+    services, track_id = call.services, call.id()
+    await services.library.track(track_id, call.user_id)
+    controls = services.show.controls
+    decks = [deck for deck in range(1, DECKS + 1) if controls.get(f"/deck/{deck}/load") == str(track_id)]
+    if decks:
+        raise OnADeck(f"The track is on deck {', '.join(map(str, decks))}; eject it first.", decks=decks)
+    for job in await services.jobs.list(call.user_id, track_id=track_id):
+        if job.status in _OPEN:
+            with suppress(ServerError):  # it may have ended meanwhile
+                await services.jobs.cancel(job.id, call.user_id)
+    await services.library.delete(track_id, call.user_id)
+
+
+async def track_audio(call: Call) -> Response:
+    return send_file(call.request, await call.services.library.audio_file(call.id(), call.user_id))
+
+
+async def track_waveform(call: Call) -> Response:
+    return send_file(call.request, await call.services.library.waveform_file(call.id(), call.user_id))
+
+
+async def track_cover(call: Call) -> Response:
+    return send_file(call.request, await call.services.library.cover_file(call.id(), call.user_id))
+
+
+async def track_stems(call: Call) -> shapes.StemList:
+    return shapes.StemList(await call.services.library.stems(call.id(), call.user_id))
+
+
+async def stem_audio(call: Call) -> Response:
+    return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id))
+
+
+async def choose_stem(call: Call) -> Track:
+    return await call.services.library.choose_stem(call.id(), call.user_id)
+
+
+async def list_playlists(call: Call) -> shapes.PlaylistList:
+    return shapes.PlaylistList(await call.services.library.playlists.all(call.user_id))
+
+
+async def new_playlist(call: Call) -> Playlist:
+    new = call.input(shapes.PlaylistNew)
+    return await call.services.library.playlists.create(call.user_id, new.name, new.description)
+
+
+async def get_playlist(call: Call) -> Playlist:
+    return await call.services.library.playlists.get(call.id(), call.user_id)
+
+
+async def change_playlist(call: Call) -> Playlist:
+    return await call.services.library.playlists.change(call.id(), call.user_id, call.input(PlaylistChange))
+
+
+async def delete_playlist(call: Call) -> None:
+    await call.services.library.playlists.delete(call.id(), call.user_id)
+
+
+async def add_entry(call: Call) -> Playlist:
+    new = call.input(shapes.EntryNew)
+    return await call.services.library.playlists.add(call.id(), call.user_id, new.track_id, new.position)
+
+
+async def put_entries(call: Call) -> Playlist:
+    return await call.services.library.playlists.put(call.id(), call.user_id, call.input(shapes.Order).track_ids)
+
+
+async def remove_entry(call: Call) -> Playlist:
+    return await call.services.library.playlists.remove(call.id(), call.user_id, call.id("track_id"))
+
+
+async def owned_file(call: Call) -> Response:
+    """Send a file by its path in the database; the path from the request is only compared with rows."""
+    path = call.request.path_params["path"]
+    return send_file(call.request, await call.services.library.owned_file(path, call.user_id))
+
+
+async def export_stem(call: Call) -> Response:
+    return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id), download=True)
+
+
+async def export_stems(call: Call) -> Response:
+    library = call.services.library
+    track = await library.track(call.id(), call.user_id)
+    chosen = [stem for stem in track.stems if stem.chosen]
+    if not chosen:
+        raise NotFound("This track has no stems yet.")
+    files = [await library.stem_file(stem.id, call.user_id) for stem in chosen]
+    return send_zip(files, f"{track.title} stems.zip")
+
+
+async def export_analysis(call: Call) -> Response:
+    track = await call.services.library.track(call.id(), call.user_id)
+    if track.analysis is None:
+        raise NotFound("This track has no analysis yet.")
+    return json_answer(track.analysis, headers={"Content-Disposition": 'attachment; filename="analysis.json"'})
+
+
+FLAC: Final = "audio/flac"
+BYTES: Final = "application/octet-stream"
+
+ROWS: Final = (
+    Row("GET", "/api/tracks", list_tracks, "Search and list tracks", Page, query=shapes.TrackQuery),
+    Row("POST", "/api/tracks", upload_track, "Import an audio file", Track, status=201, upload=True),
+    Row("GET", "/api/tracks/{id}", get_track, "One track with jobs, stems and analysis", Track),
+    Row("PATCH", "/api/tracks/{id}", change_track, "Edit a track's words", Track, body=TrackChange),
+    Row("DELETE", "/api/tracks/{id}", delete_track, "Remove a track, its stems and its files", status=204),
+    Row("GET", "/api/tracks/{id}/audio", track_audio, "The file as it was imported", media="audio/*", rate="file"),
+    Row("GET", "/api/tracks/{id}/waveform", track_waveform, "The overview to draw", media=BYTES, rate="file"),
+    Row("GET", "/api/tracks/{id}/cover", track_cover, "The cover", media="image/*", rate="file"),
+    Row("GET", "/api/tracks/{id}/stems", track_stems, "Every version of every stem", shapes.StemList),
+    Row("GET", "/api/stems/{id}/audio", stem_audio, "One stem", media=FLAC, rate="file"),
+    Row("POST", "/api/stems/{id}/choose", choose_stem, "Make this version the one that decks play", Track),
+    Row("GET", "/api/playlists", list_playlists, "All playlists", shapes.PlaylistList, tag="playlists"),
+    Row("POST", "/api/playlists", new_playlist, "Make a playlist", Playlist, shapes.PlaylistNew, status=201,
+        tag="playlists"),
+    Row("GET", "/api/playlists/{id}", get_playlist, "One playlist with its tracks", Playlist, tag="playlists"),
+    Row("PATCH", "/api/playlists/{id}", change_playlist, "Rename a playlist", Playlist, PlaylistChange,
+        tag="playlists"),
+    Row("DELETE", "/api/playlists/{id}", delete_playlist, "Remove a playlist; its tracks stay", status=204,
+        tag="playlists"),
+    Row("GET", "/api/playlists/{id}/tracks", get_playlist, "One playlist with its tracks", Playlist, tag="playlists"),
+    Row("POST", "/api/playlists/{id}/tracks", add_entry, "Put a track in", Playlist, shapes.EntryNew, status=201,
+        tag="playlists"),
+    Row("PUT", "/api/playlists/{id}/tracks", put_entries, "Put all tracks in order", Playlist, shapes.Order,
+        tag="playlists"),
+    Row("DELETE", "/api/playlists/{id}/tracks/{track_id}", remove_entry, "Take a track out", Playlist, tag="playlists"),
+    Row("GET", "/files/{path:path}", owned_file, "A file by the path its row names", media=BYTES, rate="file"),
+    Row("GET", "/export/stem/{id}", export_stem, "One stem as a download", media=FLAC, rate="file"),
+    Row("GET", "/export/stems/{id}", export_stems, "The chosen stems of a track as a ZIP", media="application/zip"),
+    Row("GET", "/export/analysis/{id}", export_analysis, "The analysis of a track as JSON"),
+)  # fmt: skip

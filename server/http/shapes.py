@@ -1,0 +1,209 @@
+"""What requests hold and what answers look like, beside the records of the library.
+
+Owner: one request. Unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from server.jobs.job import Job, Kind
+from server.library.records import PlaylistRow, Stem
+from server.protocol import Peer, Value
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body or a query."""
+
+
+class TrackQuery(Strict, frozen=True):
+    """`GET /api/tracks`: every word of `q` is in title, artist or album; `sort` is a field, `-` in front for down."""
+
+    q: str = ""
+    sort: str = "-inserted_at"
+    status: str = ""
+    limit: int = 50
+    cursor: str = ""
+
+
+class JobQuery(Strict, frozen=True):
+    """`GET /api/jobs`."""
+
+    track_id: UUID | None = None
+    kind: Kind | None = None
+    status: str | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+class Separate(Strict, frozen=True):
+    """Which engine and model; `auto` takes the best there is."""
+
+    engine: str = "auto"
+    model: str = ""
+    options: dict[str, Any] = {}
+
+
+class Analyze(Strict, frozen=True):
+    """Which features; none means all."""
+
+    features: tuple[str, ...] = ()
+
+
+class PlaylistNew(Strict, frozen=True):
+    """A playlist to make."""
+
+    name: str
+    description: str | None = None
+
+
+class EntryNew(Strict, frozen=True):
+    """A track to put in a playlist, at the end without a position."""
+
+    track_id: UUID
+    position: int | None = None
+
+
+class Order(Strict, frozen=True):
+    """All tracks of a playlist, in order."""
+
+    track_ids: tuple[UUID, ...]
+
+
+class SetControl(Strict, frozen=True):
+    """One value for one control, at engine frame `at` or now."""
+
+    path: str
+    value: Value
+    at: int | None = None
+
+
+class Judge(Strict, frozen=True):
+    """What becomes of an OSC sender: `allowed`, `blocked` or `forgotten`."""
+
+    address: str
+    status: str
+
+
+class Learn(Strict, frozen=True):
+    """The control that waits for a knob."""
+
+    path: str
+
+
+class OldSeparate(Strict, frozen=True):
+    """`POST /api/processing/separate`; a track id takes the place of the server path of old."""
+
+    track_id: UUID
+    model: str = ""
+    engine: str = "auto"
+
+
+class OldAnalyze(Strict, frozen=True):
+    """`POST /api/analysis/analyze`; `type` as of old: full, tempo, key, spectral, energy, structure, ..."""
+
+    track_id: UUID
+    type: str = "full"
+
+
+
+
+class StemList(msgspec.Struct, frozen=True):
+    """The stems of a track."""
+
+    stems: list[Stem]
+
+
+class PlaylistList(msgspec.Struct, frozen=True):
+    """All playlists."""
+
+    playlists: list[PlaylistRow]
+
+
+class PeerList(msgspec.Struct, frozen=True):
+    """OSC senders on other machines."""
+
+    peers: list[Peer]
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The show at the moment of the request."""
+
+    rev: int
+    controls: dict[str, Value]
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """The show's revision after everything asked for was done."""
+
+    rev: int
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who is logged in."""
+
+    id: int
+    email: str
+    role: str
+
+
+class JobView(msgspec.Struct, frozen=True):
+    """A job. `kind` is download, processing or analysis; `progress` 0 to 100; `error` says why it failed."""
+
+    id: UUID
+    kind: str
+    track_id: UUID
+    engine: str | None
+    model: str | None
+    features: tuple[str, ...]
+    status: str
+    stage: str
+    progress: int
+    priority: int
+    attempts: int
+    lock_version: int
+    error: str | None
+    error_code: str | None
+    started_at: datetime.datetime | None
+    finished_at: datetime.datetime | None
+    inserted_at: datetime.datetime | None
+    updated_at: datetime.datetime | None
+
+
+class JobList(msgspec.Struct, frozen=True):
+    """Jobs, newest first."""
+
+    jobs: list[JobView]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """ok, degraded (the show goes on) or failed; the checks say which part."""
+
+    status: str
+    version: str
+    uptime_seconds: float
+    checks: dict[str, Any]
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What went wrong: `message` tells what to do, `code` is for programs."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """Every answer that is not a success."""
+
+    error: ErrorBody
+
+
+def view(job: Job) -> JobView:
+    """Return what the API tells of a job."""
+    values = {name: getattr(job, name) for name in JobView.__struct_fields__ if name != "features"}
+    return JobView(features=tuple(job.features or ()), **values)

@@ -1,0 +1,197 @@
+"""Routes of the show: controls, session, OSC senders, MIDI learn, health, who is logged in.
+
+Owner: one request each. Units: positions in seconds, `at` in engine frames.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+import msgspec
+from starlette.responses import Response
+
+from control.registry import check, listing, resolve
+from server.errors import BadRequest, NotAllowed, ServerError
+from server.http import shapes
+from server.http.answers import json_answer
+from server.http.guard import cookie_name
+from server.http.ports import Check, Checks
+from server.http.table import Call, Row
+from server.session.intent import Intent, Refused
+
+SOURCE: Final = "http"
+_MOST_AT_ONCE: Final = 4096
+_LOW_DISK_BYTES: Final = 500 << 20
+_CHECK_S: Final = 2.0
+_STARTED: Final = time.monotonic()
+
+
+class ControlRefused(BadRequest):
+    """Some of what was asked for was refused."""
+
+    code = "control_refused"
+
+
+async def controls(_call: Call) -> list[dict[str, object]]:
+    return listing()
+
+
+async def get_session(call: Call) -> shapes.Session:
+    rev, values = call.services.show.session()
+    return shapes.Session(rev, values)
+
+
+async def post_session(call: Call) -> shapes.Revision:
+    asked: list[shapes.SetControl] = call.body
+    if len(asked) > _MOST_AT_ONCE:
+        raise BadRequest(f"At most {_MOST_AT_ONCE} values at once.")
+    refused: list[Refused] = []
+    for one in asked:
+        try:
+            check(resolve(one.path, "1"), one.value)
+        except Exception as error:
+            if isinstance(error, ServerError) or type(error).__module__ != "control.registry":
+                raise
+            refused.append(Refused("bad_value", str(error), one.path))
+    if refused:  # nothing is done when something cannot be
+        raise _refusal(refused)
+    show = call.services.show
+    for one in asked:
+        show.submit(Intent(one.path, one.value, SOURCE, one.at, refused.append))
+    rev = await show.settle()
+    if refused:
+        raise _refusal(refused)
+    return shapes.Revision(rev)
+
+
+def _refusal(refused: list[Refused]) -> ControlRefused:
+    told = [{"path": one.path, "code": one.code, "message": one.message} for one in refused]
+    return ControlRefused(refused[0].message, refused=told)
+
+
+async def get_peers(call: Call) -> shapes.PeerList:
+    return shapes.PeerList(call.services.osc.peers())
+
+
+async def judge_peer(call: Call) -> shapes.PeerList:
+    asked = call.input(shapes.Judge)
+    _owner_only(call)
+    osc = call.services.osc
+    deeds: dict[str, Callable[[str], Awaitable[None]]] = {
+        "allowed": osc.allow,
+        "blocked": osc.block,
+        "forgotten": osc.forget,
+    }
+    if asked.status not in deeds:
+        raise BadRequest(f"status is one of {', '.join(deeds)}.")
+    await deeds[asked.status](asked.address)
+    return shapes.PeerList(osc.peers())
+
+
+async def start_learn(call: Call) -> None:
+    call.services.midi.start_learn(call.input(shapes.Learn).path)
+
+
+async def stop_learn(call: Call) -> None:
+    call.services.midi.cancel_learn()
+
+
+async def me(call: Call) -> shapes.Me:
+    assert call.who is not None
+    return shapes.Me(call.who.user_id, call.who.email, call.who.role)
+
+
+async def log_out(call: Call) -> Response:
+    name = cookie_name(call.services.settings.port)
+    session = call.request.cookies.get(name)
+    if session:
+        await call.services.auth.log_out(session)
+    answer = Response(None, 204)
+    answer.delete_cookie(name, httponly=True, samesite="strict")
+    return answer
+
+
+async def worker_token(call: Call) -> dict[str, str]:
+    """Make a token for a worker on another machine; it is shown once."""
+    _owner_only(call)
+    asked = call.input(WorkerNew)
+    unknown = set(asked.queues) - {"download", "processing", "analysis"}
+    if unknown or not asked.queues or not asked.name.strip():
+        raise BadRequest("A worker needs a name, and queues among download, processing, analysis.")
+    return {"name": asked.name, "token": await call.services.auth.issue_worker_token(asked.name[:160], asked.queues)}
+
+
+class WorkerNew(shapes.Strict, frozen=True):
+    """A worker on another machine."""
+
+    name: str
+    queues: tuple[str, ...] = ("processing", "analysis")
+
+
+def _owner_only(call: Call) -> None:
+    if call.who is None or not call.who.is_owner:
+        raise NotAllowed("Only the owner decides about that.")
+
+
+def health_row(checks: Checks) -> Row:
+    """Return the route for health with the checks of the parts that run here."""
+
+    async def health(call: Call) -> Response:
+        services = call.services
+
+        async def database() -> Check:
+            await services.db.value("SELECT 1")
+            return Check("ok")
+
+        async def storage() -> Check:
+            free = (await anyio.to_thread.run_sync(shutil.disk_usage, services.library.storage.data)).free
+            low = free < _LOW_DISK_BYTES
+            return Check("degraded" if low else "ok", f"{free >> 20} MiB free")
+
+        found: dict[str, Check] = {}
+
+        async def run(name: str, ask: Callable[[], Awaitable[Check]]) -> None:
+            try:
+                with anyio.fail_after(_CHECK_S):
+                    found[name] = await ask()
+            except TimeoutError:
+                found[name] = Check("failed", "does not answer")
+            except (ServerError, OSError) as error:
+                found[name] = Check("failed", str(error))
+
+        async with anyio.create_task_group() as group:
+            for name, ask in {"database": database, "storage": storage, **checks}.items():
+                group.start_soon(run, name, ask)
+        statuses = {one.status for one in found.values()}
+        status = "failed" if "failed" in statuses else "degraded" if "degraded" in statuses else "ok"
+        body = shapes.Health(status, services.version, time.monotonic() - _STARTED, _plain(found))
+        return json_answer(body, 503 if status == "failed" else 200)
+
+    return Row("GET", "/health", health, "How every part is", shapes.Health, public=True, rate="unlimited", tag="show")
+
+
+def _plain(found: dict[str, Check]) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(dict(sorted(found.items())))
+    return plain
+
+
+ROWS: Final = (
+    Row("GET", "/api/controls", controls, "Every control there is", list[dict[str, Any]], tag="show"),
+    Row("GET", "/api/session", get_session, "The show at this moment", shapes.Session, tag="show"),
+    Row("POST", "/api/session", post_session, "Set controls, all or none", shapes.Revision, list[shapes.SetControl],
+        tag="show"),
+    Row("GET", "/api/peers", get_peers, "OSC senders on other machines", shapes.PeerList, tag="show"),
+    Row("POST", "/api/peers", judge_peer, "Allow, block or forget an OSC sender", shapes.PeerList, shapes.Judge,
+        tag="show"),
+    Row("POST", "/api/midi/learn", start_learn, "Wait for a knob to learn", body=shapes.Learn, status=204, tag="show"),
+    Row("DELETE", "/api/midi/learn", stop_learn, "Stop waiting for a knob", status=204, tag="show"),
+    Row("GET", "/api/me", me, "Who is logged in", shapes.Me, tag="people"),
+    Row("POST", "/api/logout", log_out, "End this page's session", status=204, tag="people"),
+    Row("POST", "/api/workers", worker_token, "Make a token for a worker on another machine", dict[str, str], WorkerNew,
+        status=201, tag="people"),
+)  # fmt: skip

@@ -1,0 +1,183 @@
+"""A track's files, as decks play them and as routes send them: always found by rows, never by what a request says.
+
+Owner: the library; nothing here changes anything.
+Units: seconds; frames at the rate beside them, stem ranges at 44.1 kHz.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Final
+from uuid import UUID
+
+import anyio
+import msgspec
+
+from audio.source import DeckSource, StemSource
+from audio.units import STEM_SLOTS, STEMS
+from server.db import Queries
+from server.errors import NotFound
+from server.library import tracks
+from server.library.errors import FileMissing
+from server.library.records import PcmSource, StoredFile, TrackRow
+from server.library.storage import Storage
+from server.library.tags import IMAGE_TYPES
+
+BYTES: Final = "application/octet-stream"
+
+AUDIO_TYPES: Final = {
+    "wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "ogg": "audio/ogg", "oga": "audio/ogg",
+    "opus": "audio/ogg", "aif": "audio/aiff", "aiff": "audio/aiff", "aifc": "audio/aiff", "m4a": "audio/mp4",
+    "mp4": "audio/mp4", "aac": "audio/aac",
+}  # fmt: skip
+"""Media types by extension; anything else is sent as bytes."""
+
+
+class _StemFile(msgspec.Struct, frozen=True):
+    processing_job_id: UUID | None
+    stem_type: str
+    status: str
+    file_path: str
+    ranges: list[tuple[int, int]]
+    options: dict[str, object]
+
+
+# ---- for decks
+
+
+async def deck_source(
+    db: Queries, storage: Storage, track_id: UUID, user_id: int | None, position_s: float
+) -> DeckSource:
+    """Return what a deck needs: the chosen stems, or where there are none those of the newest job that runs."""
+    whole = await reference(storage, await tracks.row(db, track_id, user_id))
+    found = await db.all(
+        _StemFile,
+        "SELECT s.processing_job_id, s.stem_type, s.status, s.file_path, s.ranges, s.options "
+        "FROM stems s LEFT JOIN processing_jobs j ON j.id = s.processing_job_id "
+        "WHERE s.track_id = $1 AND s.file_path IS NOT NULL AND (s.status = 'complete' AND s.chosen "
+        "OR s.status = 'arriving' AND j.status IN ('queued', 'processing')) "
+        "ORDER BY j.inserted_at DESC, s.inserted_at DESC", track_id,
+    )  # fmt: skip
+    played = [stem for stem in found if stem.status == "complete"]
+    if not played and found:
+        played = [stem for stem in found if stem.processing_job_id == found[0].processing_job_id]
+    return DeckSource(
+        reference=whole.path,
+        gain=whole.gain,
+        rate=whole.rate,
+        frames=whole.frames,
+        position_s=position_s,
+        stems=tuple(_sources(storage, played)),
+    )
+
+
+def _sources(storage: Storage, stems: list[_StemFile]) -> list[StemSource]:
+    """Give each stem its slot: the named ones theirs, finer kinds the ones after them while there are some."""
+    free = list(range(len(STEMS), STEM_SLOTS))
+    sources = []
+    for one in stems:
+        if one.stem_type in STEMS:
+            slot = STEMS.index(one.stem_type)
+        elif free:
+            slot = free.pop(0)
+        else:
+            continue
+        gain = one.options.get("gain", 1.0)
+        arriving = one.status == "arriving"
+        sources.append(
+            StemSource(
+                slot=slot,
+                label=one.stem_type,
+                path=storage.path(one.file_path),
+                kind="part" if arriving else "flac",
+                gain=1.0 if arriving or not isinstance(gain, int | float) else float(gain),
+                ranges=tuple(one.ranges) if arriving else None,
+            )
+        )
+    return sorted(sources, key=lambda source: source.slot)
+
+
+async def reference(storage: Storage, row: TrackRow) -> PcmSource:
+    """Return a track's reference decode. Raises FileMissing."""
+    if (
+        row.reference_path is None
+        or row.reference_sha256 is None
+        or row.reference_gain is None
+        or row.reference_rate is None
+        or row.reference_frames is None
+    ):
+        raise FileMissing("This track has no audio yet.")
+    path = storage.path(row.reference_path)
+    if not await anyio.Path(path).is_file():
+        raise FileMissing
+    return PcmSource(path, row.reference_gain, row.reference_rate, row.reference_frames, row.reference_sha256)
+
+
+# ---- for routes
+
+
+async def original(storage: Storage, row: TrackRow) -> StoredFile:
+    """Return the file as it was imported. Raises FileMissing."""
+    return await _stored(storage, row.file_path, _name(row.title, row.file_path), row.reference_sha256)
+
+
+async def waveform(storage: Storage, row: TrackRow) -> StoredFile:
+    """Return the overview. Raises FileMissing."""
+    return await _stored(storage, row.waveform_path, "waveform.bin", row.reference_sha256)
+
+
+async def cover(storage: Storage, row: TrackRow) -> StoredFile:
+    """Return the cover. Raises NotFound when there is none, FileMissing."""
+    if row.cover_path is None:
+        raise NotFound("This track has no cover.")
+    return await _stored(storage, row.cover_path, PurePosixPath(row.cover_path).name, None)
+
+
+async def stem(db: Queries, storage: Storage, stem_id: UUID, user_id: int) -> StoredFile:
+    """Return a complete stem's FLAC. Raises NotFound, FileMissing."""
+    found = await db.rows(
+        "SELECT s.file_path, s.sha256, s.stem_type, t.title FROM stems s JOIN tracks t ON t.id = s.track_id "
+        "WHERE s.id = $1 AND t.user_id = $2 AND s.status = 'complete'", stem_id, user_id,
+    )  # fmt: skip
+    if not found:
+        raise NotFound
+    [row] = found
+    return await _stored(
+        storage, row["file_path"], _name(f"{row['title']} - {row['stem_type']}", row["file_path"]), row["sha256"]
+    )
+
+
+async def owned(db: Queries, storage: Storage, path: str, user_id: int) -> StoredFile:
+    """Return the file of a row of this user that names `path`. Raises NotFound, FileMissing."""
+    if "\0" in path:
+        raise NotFound
+    named = await db.value(
+        "SELECT f.path FROM files f "
+        "LEFT JOIN stems s ON f.owner_table = 'stems' AND s.id = f.owner_id AND s.status = 'complete' "
+        "LEFT JOIN tracks t ON t.id = CASE f.owner_table WHEN 'tracks' THEN f.owner_id ELSE s.track_id END "
+        "WHERE f.path = $1 AND f.doomed_at IS NULL AND t.user_id = $2", path, user_id,
+    )  # fmt: skip
+    if named is None:
+        raise NotFound
+    return await _stored(storage, named, PurePosixPath(named).name, None)
+
+
+async def _stored(storage: Storage, relative: str | None, name: str, digest: str | None) -> StoredFile:
+    if relative is None:
+        raise FileMissing
+    path = storage.path(relative)
+    try:
+        info = await anyio.Path(path).stat()
+    except OSError as error:
+        raise FileMissing from error
+    extension = path.suffix[1:]
+    media = AUDIO_TYPES.get(extension) or IMAGE_TYPES.get(extension) or BYTES
+    mark = hashlib.sha256(f"{digest}:{relative}:{info.st_size}:{info.st_mtime_ns}".encode()).hexdigest()[:32]
+    return StoredFile(path, media, f'"{mark}"', name)
+
+
+def _name(title: str, relative: str | None) -> str:
+    """Return what a download is called: the title, without what file systems do not like."""
+    safe = "".join("_" if character in '/\\:*?"<>|' else character for character in title)
+    return f"{safe[:150].strip() or 'track'}{PurePosixPath(relative or '').suffix}"

@@ -1,0 +1,409 @@
+"""The library: imports files, knows the tracks, hands decks what they play, and removes what is let go of.
+
+Owner: the server's event loop, one per server. The database is the truth; files are whole or not there.
+Files are touched in threads, decoded in a child process, and named by nothing that came with a request.
+Units: seconds; frames at the rate beside them.
+
+    path -> staging/original -> reference.flac, waveform.bin (child)  -> hash: there already? -> that track
+                             -> tags, cover (child)                   -> rename + row, in one transaction
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID, uuid4
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from audio.errors import AudioError
+from audio.reference import REFERENCE_NAME, WAVEFORM_NAME, Reference
+from audio.source import DeckSource
+from server.db import AlreadyThere, Database
+from server.errors import DatabaseGone, NotFound, ServerError
+from server.library import files, tracks
+from server.library.errors import from_audio
+from server.library.pages import DEFAULT_LIMIT, Sorting
+from server.library.playlists import Playlists
+from server.library.records import Page, PcmSource, Stem, StoredFile, Track, TrackChange
+from server.library.storage import TRACKS, UPLOADS, Storage
+from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
+from server.protocol import LibraryChanged
+
+_log = logging.getLogger(__name__)
+
+TIDY_S: Final = 600.0
+"""How often files that were let go of are looked for, beyond the times when one has just been."""
+
+
+class Decoder(Protocol):
+    """What the library needs of `audio.importer.Importer`."""
+
+    async def decode(self, path: Path, out_dir: Path) -> Reference: ...
+
+
+OnChange = Callable[[LibraryChanged, int], None]
+"""Told of every change and whose it is; must not block."""
+
+OnImport = Callable[[UUID, int], Awaitable[object]]
+"""Run after every import of a new track: (track id, user id); its failure does not undo the import."""
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """A track that was imported; `existing` when the same audio was there already."""
+
+    track: Track
+    existing: bool
+
+
+class Library:
+    """Call `open` first; run `run` in a task group, so that files go when their rows have gone."""
+
+    def __init__(
+        self,
+        db: Database,
+        data: Path,
+        importer: Decoder,
+        *,
+        on_change: OnChange = lambda _change, _user_id: None,
+        on_import: OnImport | None = None,
+    ) -> None:
+        self._db = db
+        self._importer = importer
+        self._on_change = on_change
+        self._on_import = on_import
+        self._busy: set[str] = set()
+        self._untidy = anyio.Event()
+        self.storage = Storage(data)
+        self.playlists = Playlists(db)
+
+    def set_hooks(self, *, on_change: OnChange | None = None, on_import: OnImport | None = None) -> None:
+        """Say who is told, where those are made after the library."""
+        self._on_change = on_change or self._on_change
+        self._on_import = on_import or self._on_import
+
+    async def open(self) -> None:
+        """Make the folders and clear away what an earlier run left half done."""
+        await anyio.to_thread.run_sync(self.storage.open)
+        await self.reconcile_files()
+
+    async def run(self) -> None:
+        """Remove files that rows have let go of, now and whenever there are some; until cancelled."""
+        while True:
+            self._untidy = anyio.Event()
+            try:
+                await self.reconcile_files()
+            except (ServerError, OSError) as error:
+                _log.warning("files are tidied later: %s", error)
+            with anyio.move_on_after(TIDY_S):
+                await self._untidy.wait()
+
+    # ---- importing
+
+    def new_upload(self) -> Path:
+        """Return a fresh path to stream an upload to; `import_file(..., move=True)` takes it, else `drop_upload`."""
+        name = uuid4().hex
+        self._busy.add(name)
+        return self.storage.path(UPLOADS / name)
+
+    async def drop_upload(self, path: Path) -> None:
+        """Forget an upload; removes what is left of it."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+        self._busy.discard(path.name)
+
+    async def import_file(
+        self,
+        path: Path,
+        user_id: int,
+        filename: str | None = None,
+        title: str | None = None,
+        artist: str | None = None,
+        *,
+        move: bool = False,
+        source: str = "import",
+    ) -> Track:
+        """Bring an audio file into the library and return its track; see `receive`."""
+        return (await self.receive(path, user_id, filename, title, artist, move=move, source=source)).track
+
+    async def receive(
+        self,
+        path: Path,
+        user_id: int,
+        filename: str | None = None,
+        title: str | None = None,
+        artist: str | None = None,
+        *,
+        move: bool = False,
+        source: str = "import",
+    ) -> Imported:
+        """Bring an audio file into the library; with `move` the file itself is taken, else copied.
+
+        The same audio twice is one track. Whatever goes wrong, nothing is left behind.
+        Raises NotAudio, StorageFull, DatabaseGone.
+        """
+        filename = filename if filename is not None else path.name
+        name = uuid4().hex
+        self._busy.add(name)
+        folder: Path | None = None
+        try:
+            folder = await anyio.to_thread.run_sync(self.storage.stage, name)
+            imported = await self._import(path, folder, user_id, filename, title, artist, move, source)
+        finally:
+            if folder is not None:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self.storage.discard, folder)
+            self._busy.discard(name)
+        if imported.existing:
+            return imported
+        track_id = imported.track.id
+        self._tell(track_id, user_id, "added")
+        if self._on_import is not None:
+            try:
+                await self._on_import(track_id, user_id)
+            except ServerError as error:
+                _log.warning("after the import of %s: %s", track_id, error)
+            return Imported(await self.track(track_id, user_id), existing=False)
+        return imported
+
+    async def _import(
+        self,
+        path: Path,
+        folder: Path,
+        user_id: int,
+        filename: str,
+        title: str | None,
+        artist: str | None,
+        move: bool,
+        source: str,
+    ) -> Imported:
+        storage = self.storage
+        original = await anyio.to_thread.run_sync(lambda: storage.take(path, folder, filename, move=move))
+        try:
+            reference = await self._importer.decode(original, folder)
+        except AudioError as error:
+            raise _named(error, original, filename) from error
+        known = await self._by_audio(reference.sha256, user_id)
+        if known is not None:
+            return Imported(known, existing=True)
+        tags = await read_tags(original)
+        made = {
+            "file_path": original.name,
+            "reference_path": REFERENCE_NAME,
+            "waveform_path": WAVEFORM_NAME,
+            "cover_path": None,
+        }
+        if tags.cover is not None:
+            cover = folder / f"cover.{tags.cover.extension}"
+            await anyio.to_thread.run_sync(storage.write, cover, tags.cover.data)
+            made["cover_path"] = cover.name
+        track_id = uuid4()
+        size = (await anyio.Path(original).stat()).st_size
+        named = {column: str(TRACKS / str(track_id) / file) if file else None for column, file in made.items()}
+        columns = {
+            "id": track_id,
+            "user_id": user_id,
+            "source": source,
+            **_words(tags, filename, title, artist),
+            **named,
+            "file_size": size,
+            "original_name": clean_name(filename) or None,
+            "duration": reference.duration,
+            "codec": clean(reference.codec, 40),
+            "channels": reference.channels_in,
+            "sample_rate": reference.rate_in,
+            "reference_frames": reference.frames,
+            "reference_rate": reference.rate,
+            "reference_gain": reference.gain,
+            "reference_sha256": reference.sha256,
+            "peak": reference.peak,
+        }
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._insert(track_id, columns, folder)
+        except AlreadyThere:
+            known = await self._by_audio(reference.sha256, user_id)
+            if known is None:
+                raise
+            return Imported(known, existing=True)
+        return Imported(await self.track(track_id, user_id), existing=False)
+
+    async def _insert(self, track_id: UUID, columns: dict[str, object], folder: Path) -> None:
+        """Make row and files appear together."""
+        marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+        final = self.storage.path(TRACKS / str(track_id))
+        self._busy.add(str(track_id))
+        try:
+            async with self._db.transaction() as tx:
+                await tx.execute(f"INSERT INTO tracks ({', '.join(columns)}) VALUES ({marks})", *columns.values())
+                await anyio.to_thread.run_sync(self.storage.publish, folder, track_id)
+        except DatabaseGone:
+            # Whether the commit arrived is not known: the marked folder waits for `reconcile_files` to find out.
+            raise
+        except BaseException:
+            await anyio.to_thread.run_sync(self.storage.discard, final)
+            raise
+        else:
+            await anyio.to_thread.run_sync(self.storage.confirm, track_id)
+        finally:
+            self._busy.discard(str(track_id))
+
+    async def _by_audio(self, sha256: str, user_id: int) -> Track | None:
+        found = await self._db.value(
+            "SELECT id FROM tracks WHERE user_id = $1 AND reference_sha256 = $2", user_id, sha256
+        )
+        return await self.track(found, user_id) if found is not None else None
+
+    # ---- looking
+
+    async def owner_id(self) -> int:
+        """Return the owner's user id, for programs that use the library without a server. Raises NotFound."""
+        owner = await self._db.value("SELECT id FROM users WHERE is_owner")
+        if owner is None:
+            raise NotFound("There is no owner yet: run `alchemy run` once.")
+        return int(owner)
+
+    async def track(self, track_id: UUID, user_id: int | None) -> Track:
+        """Return a track with its jobs, stems and analysis. Raises NotFound."""
+        return await tracks.one(self._db, track_id, user_id)
+
+    async def tracks(
+        self,
+        user_id: int,
+        *,
+        q: str = "",
+        sort: str = "-inserted_at",
+        status: str = "",
+        limit: int = DEFAULT_LIMIT,
+        cursor: str = "",
+    ) -> Page:
+        """Return a page of tracks. Raises BadRequest, CursorRejected."""
+        return await tracks.page(
+            self._db, user_id, q=q, sorting=Sorting.parse(sort), status=status, limit=limit, cursor=cursor
+        )
+
+    async def stems(self, track_id: UUID, user_id: int) -> list[Stem]:
+        """Return every complete stem of a track, all versions. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+        return await tracks.stems_of(self._db, [track_id])
+
+    # ---- changing
+
+    async def change(self, track_id: UUID, user_id: int, wanted: TrackChange) -> Track:
+        """Edit a track's words. Raises NotFound, BadRequest."""
+        await tracks.change(self._db, track_id, user_id, wanted)
+        self._tell(track_id, user_id, "changed")
+        return await self.track(track_id, user_id)
+
+    async def choose_stem(self, stem_id: UUID, user_id: int) -> Track:
+        """Make a stem the one that decks play for its type. Raises NotFound."""
+        track_id = await self._db.value(
+            "UPDATE stems s SET chosen = true FROM tracks t WHERE s.id = $1 AND t.id = s.track_id AND t.user_id = $2 "
+            "AND s.status = 'complete' RETURNING s.track_id", stem_id, user_id,
+        )  # fmt: skip
+        if track_id is None:
+            raise NotFound
+        self._tell(track_id, user_id, "changed")
+        return await self.track(track_id, user_id)
+
+    async def delete(self, track_id: UUID, user_id: int) -> None:
+        """Remove a track with its jobs, stems and files. Raises NotFound."""
+        if not await self._db.execute("DELETE FROM tracks WHERE id = $1 AND user_id = $2", track_id, user_id):
+            raise NotFound
+        self._untidy.set()
+        self._tell(track_id, user_id, "removed")
+
+    def changed(self, track_id: UUID, user_id: int) -> None:
+        """Tell everybody that something about a track changed (stems came, an analysis was made)."""
+        self._tell(track_id, user_id, "changed")
+
+    def _tell(self, track_id: UUID, user_id: int, change: str) -> None:
+        self._on_change(LibraryChanged(track_id=str(track_id), change=change), user_id)
+
+    # ---- what is played and sent: see `server/library/files.py`
+
+    async def deck_source(self, track_id: UUID, user_id: int | None = None, *, position_s: float = 0.0) -> DeckSource:
+        """Return what a deck needs to play the track: the chosen stems, or those that are arriving.
+
+        Raises NotFound, FileMissing.
+        """
+        return await files.deck_source(self._db, self.storage, track_id, user_id, position_s)
+
+    async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
+        """Return a track's reference decode. Raises NotFound, FileMissing."""
+        return await files.reference(self.storage, await tracks.row(self._db, track_id, user_id))
+
+    async def audio_file(self, track_id: UUID, user_id: int) -> StoredFile:
+        """Return the file as it was imported. Raises NotFound, FileMissing."""
+        return await files.original(self.storage, await tracks.row(self._db, track_id, user_id))
+
+    async def waveform_file(self, track_id: UUID, user_id: int) -> StoredFile:
+        """Return the overview that `audio/waveform.py` describes. Raises NotFound, FileMissing."""
+        return await files.waveform(self.storage, await tracks.row(self._db, track_id, user_id))
+
+    async def cover_file(self, track_id: UUID, user_id: int) -> StoredFile:
+        """Return the cover. Raises NotFound when there is none, FileMissing."""
+        return await files.cover(self.storage, await tracks.row(self._db, track_id, user_id))
+
+    async def stem_file(self, stem_id: UUID, user_id: int) -> StoredFile:
+        """Return a complete stem's FLAC. Raises NotFound, FileMissing."""
+        return await files.stem(self._db, self.storage, stem_id, user_id)
+
+    async def owned_file(self, path: str, user_id: int) -> StoredFile:
+        """Return the file of a row of this user that names `path`. Raises NotFound, FileMissing."""
+        return await files.owned(self._db, self.storage, path, user_id)
+
+    # ---- tidying
+
+    async def reconcile_files(self) -> int:
+        """Remove what is known to be left over, and nothing else; return how many files and folders went.
+
+        Safe at any time and as often as you like: it goes by tombstones, staging folders of no running import, and
+        folders that say themselves that their import was interrupted.
+        """
+        gone = await anyio.to_thread.run_sync(self.storage.sweep, self._busy.__contains__)
+        for track_id in await anyio.to_thread.run_sync(self.storage.unconfirmed):
+            if str(track_id) in self._busy:
+                continue
+            if await self._db.value("SELECT true FROM tracks WHERE id = $1", track_id):
+                await anyio.to_thread.run_sync(self.storage.confirm, track_id)
+            else:
+                await anyio.to_thread.run_sync(self.storage.discard, self.storage.path(TRACKS / str(track_id)))
+                gone += 1
+        while True:
+            async with self._db.transaction() as tx:
+                path = await tx.value(
+                    "SELECT path FROM files WHERE doomed_at IS NOT NULL ORDER BY doomed_at, path LIMIT 1 "
+                    "FOR UPDATE SKIP LOCKED"
+                )
+                if path is None:
+                    return gone
+                await anyio.to_thread.run_sync(self.storage.remove, path)
+                await tx.execute("DELETE FROM files WHERE path = $1", path)
+                gone += 1
+
+
+def _named(error: AudioError, original: Path, filename: str) -> ServerError:
+    """Speak of the file by the name its owner knows."""
+    ours = from_audio(error)
+    shown = clean_name(filename) or "The file"
+    text = str(ours).replace(str(original), shown).replace(original.name, shown)
+    return type(ours)(text, **ours.details)
+
+
+def _words(tags: Tags, filename: str, title: str | None, artist: str | None) -> dict[str, object]:
+    guessed_title, guessed_artist = from_name(filename)
+    asked_title = clean(title, TITLE_LIMIT) if title else ""
+    asked_artist = clean(artist, TITLE_LIMIT) if artist else ""
+    return {
+        "title": asked_title or tags.title or guessed_title,
+        "artist": asked_artist or tags.artist or (guessed_artist if not tags.title else None),
+        "album": tags.album,
+        "genre": tags.genre,
+        "year": tags.year,
+    }
+
