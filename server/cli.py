@@ -1,4 +1,4 @@
-"""The command `alchemy`: reads the command line and hands over; heavy modules load only for the command that needs them.
+"""The command `alchemy`: reads the command line and hands over; heavy modules load for the command that needs them.
 
 Owner: the terminal. Every command returns an exit status: 0 done, 1 refused with a sentence on stderr, 2 bad usage.
 """
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(doctor)
 
     midi = commands.add_parser("midi", help="show MIDI messages as they come")
+    _add_data(midi)
     midi.add_argument("--port", default="", metavar="NAME", help="only ports whose name contains NAME")
     osc = commands.add_parser("osc", help="show OSC messages as they come, or a running server's changes")
     osc.add_argument("--osc-port", type=int, default=8000, metavar="PORT")
@@ -91,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_server(setlist)
 
     demo = commands.add_parser("demo", help="make two short songs, import them and load them on decks 1 and 2")
-    demo.add_argument("--output", type=Path, default=None, metavar="DIR", help="only write the songs and their stems here")
+    demo.add_argument("--output", type=Path, default=None, metavar="DIR", help="only write songs and stems here")
     _add_server(demo)
     return parser
 

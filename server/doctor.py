@@ -74,7 +74,8 @@ def _audio(settings: Settings) -> Iterable[Finding]:
 
         devices = portaudio.outputs()
     except (OSError, AudioError) as error:
-        yield Finding("note", "sound", f"PortAudio is missing ({error}); the page still plays", "apt-get install -y libportaudio2")
+        mend = "apt-get install -y libportaudio2"
+        yield Finding("note", "sound", f"PortAudio is missing ({error}); the page still plays", mend)
         return
     if not devices:
         yield Finding("note", "sound", "no output device; the engine runs on a timer and the page plays (listen here)")
@@ -105,7 +106,9 @@ def _model(settings: Settings) -> Iterable[Finding]:
         if importlib.util.find_spec(module):
             yield Finding("ok", "inference", what)
     if not importlib.util.find_spec("demucs"):
-        yield Finding("note", "demucs", "the PyTorch engine is not installed (about 1 GB)", "pip install -e '.[demucs]'")
+        yield Finding(
+            "note", "demucs", "the PyTorch engine (about 1 GB) is not installed", "pip install -e '.[demucs]'"
+        )
 
 
 def _gpu(settings: Settings) -> Iterable[Finding]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx2
@@ -87,7 +86,7 @@ class Remote:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
 
     def request(self, method: str, path: str, **parts: Any) -> Any:
@@ -188,5 +187,9 @@ def run_workers(settings: Settings, queues: Sequence[str]) -> int:
         raise ServerError(f"there is no queue called {unknown[0]!r}; there is {', '.join(THREADS)}")
     address = Address.read(settings.runtime)
     return run_groups(
-        address.url, address.worker_token, settings.broker or address.database, settings.data / "spool", queues  # type: ignore[arg-type]
+        address.url,
+        address.worker_token,
+        settings.broker or address.database,
+        settings.data / "spool",
+        queues,  # type: ignore[arg-type]
     )

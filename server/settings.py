@@ -154,7 +154,9 @@ def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
     for key in content:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
-            faults.append(f"{path.name}: no setting is called {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            faults.append(
+                f"{path.name}: no setting is called {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
     return content
 
 

@@ -88,6 +88,17 @@ async def track_stems(call: Call) -> shapes.StemList:
     return shapes.StemList(await call.services.library.stems(call.id(), call.user_id))
 
 
+async def put_stem(call: Call) -> Track:
+    """Take in a stem of the performer's own; decks that hold the track play it at once."""
+    library, track_id = call.services.library, call.id()
+    path = library.new_upload()
+    try:
+        await receive_upload(call.request, path, call.services.settings.max_upload_mb << 20)
+        return await library.add_stem(track_id, call.user_id, call.request.path_params["stem_type"], path)
+    finally:
+        await library.drop_upload(path)
+
+
 async def stem_audio(call: Call) -> Response:
     return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id))
 
@@ -170,6 +181,7 @@ ROWS: Final = (
     Row("GET", "/api/tracks/{id}/waveform", track_waveform, "The overview to draw", media=BYTES, rate="file"),
     Row("GET", "/api/tracks/{id}/cover", track_cover, "The cover", media="image/*", rate="file"),
     Row("GET", "/api/tracks/{id}/stems", track_stems, "Every version of every stem", shapes.StemList),
+    Row("PUT", "/api/tracks/{id}/stems/{stem_type}", put_stem, "Give a track a stem of your own", Track, upload=True),
     Row("GET", "/api/stems/{id}/audio", stem_audio, "One stem", media=FLAC, rate="file"),
     Row("POST", "/api/stems/{id}/choose", choose_stem, "Make this version the one that decks play", Track),
     Row("GET", "/api/playlists", list_playlists, "All playlists", shapes.PlaylistList, tag="playlists"),

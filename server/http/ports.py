@@ -5,7 +5,7 @@ Owner: nobody; shapes only.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -83,7 +83,7 @@ class WorkerIdentity(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def queues(self) -> frozenset[str]: ...
+    def queues(self) -> Collection[str]: ...
 
 
 class Workers(Protocol):

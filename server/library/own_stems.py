@@ -7,7 +7,7 @@ Units: frames at 44.1 kHz (MODEL_RATE), at which every stem is stored.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 import anyio
@@ -23,19 +23,13 @@ from server.library import tracks
 from server.library.errors import from_audio
 from server.library.storage import Storage, full_disk_is_our_error
 
+if TYPE_CHECKING:
+    from server.library.service import Decoder
+
 LENGTH_SLACK_S: Final = 0.25
 """A stem may be this much shorter or longer than its track: encoders pad. More, and it is of another recording."""
 
 BLOCK_FRAMES: Final = 1 << 18
-
-
-class Decoder(Protocol):
-    """The part of `audio.importer.Importer` that is needed."""
-
-    async def decode(self, path: Path, out_dir: Path) -> Reference: ...
-    async def pcm(
-        self, reference_path: Path, gain: float, rate_in: int, rate_out: int, start: int, stop: int
-    ) -> bytes: ...
 
 
 async def add_stem(

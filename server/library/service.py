@@ -25,7 +25,7 @@ from audio.reference import REFERENCE_NAME, WAVEFORM_NAME, Reference
 from audio.source import DeckSource
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import files, tracks
+from server.library import files, own_stems, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
@@ -44,6 +44,9 @@ class Decoder(Protocol):
     """What the library needs of `audio.importer.Importer`."""
 
     async def decode(self, path: Path, out_dir: Path) -> Reference: ...
+    async def pcm(
+        self, reference_path: Path, gain: float, rate_in: int, rate_out: int, start: int, stop: int
+    ) -> bytes: ...
 
 
 OnChange = Callable[[LibraryChanged, int], None]
@@ -296,6 +299,13 @@ class Library:
     async def change(self, track_id: UUID, user_id: int, wanted: TrackChange) -> Track:
         """Edit a track's words. Raises NotFound, BadRequest."""
         await tracks.change(self._db, track_id, user_id, wanted)
+        self._tell(track_id, user_id, "changed")
+        return await self.track(track_id, user_id)
+
+    async def add_stem(self, track_id: UUID, user_id: int, stem_type: str, upload: Path) -> Track:
+        """Make the file `upload` the track's stem of this type. Raises as `own_stems.add_stem` does."""
+        await own_stems.add_stem(self._db, self.storage, self._importer, track_id, user_id, stem_type, upload)
+        self._untidy.set()
         self._tell(track_id, user_id, "changed")
         return await self.track(track_id, user_id)
 

@@ -1,0 +1,206 @@
+"""The Dramatiq actors: what a worker does with a message.
+
+Owner: Dramatiq's worker threads, one message each. An actor takes its message off the queue (by returning) only after
+the server has said that it has everything.
+Units: frames at 44.1 kHz; progress in percent.
+
+How a run ends:
+    result committed by the server           return                   message gone, job completed
+    server wants no more (cancelled, over)   return                   message gone
+    claim lost to another worker             return                   nothing of ours to take away
+    worker stops                             message released         comes to the next worker at once
+    TransientFailure, or a fault of ours     told, raised             Dramatiq delivers it again after a while, thrice
+    PermanentFailure                         told, return             message gone, job failed
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+
+from audio.units import MODEL_RATE
+from pipeline import jobs
+from pipeline.broker import Claimed, PostgresBroker
+from pipeline.engines import base
+from pipeline.errors import PermanentFailure, PipelineError, TransientFailure
+from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
+from pipeline.worker_client import WorkerClient
+from pipeline.worker_fetch import Source
+from pipeline.worker_link import Dropped, JobLink, Lost, Stopping
+from pipeline.worker_spool import Spool
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_S: Final = 0.1
+
+Analyse = Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What actors work with; one per worker process. `engine` finds an engine by name, `analyse` finds features."""
+
+    broker: PostgresBroker
+    client: WorkerClient
+    source: Source
+    spool: Path
+    options: Mapping[str, Any]
+    engine: Callable[[str], base.SeparationEngine] = base.engine
+    analyse: Analyse | None = None
+
+
+def declare(context: Context) -> None:
+    """Make the actors known to the context's broker."""
+
+    def separate(argument: dict[str, Any]) -> None:
+        work = jobs.read(argument)
+        assert isinstance(work, jobs.SeparateJob)
+        _run(context, work.job, lambda link: _separate(context, work, link))
+
+    def analyse(argument: dict[str, Any]) -> None:
+        work = jobs.read(argument)
+        assert isinstance(work, jobs.AnalyseJob)
+        _run(context, work.job, lambda link: _analyse(context, work, link))
+
+    dramatiq.actor(queue_name="processing", broker=context.broker)(separate)
+    dramatiq.actor(queue_name="analysis", broker=context.broker)(analyse)
+
+
+def _run(context: Context, job: str, body: Callable[[JobLink], dict[str, Any]]) -> None:
+    """Run a job to one of the ends above."""
+    message = CurrentMessage.get_current_message()
+    assert isinstance(message, Claimed)
+    claim = message.claim
+    with Spool(context.spool, job) as spool:
+        link = context.client.link(job, claim, spool)
+        try:
+            link.wait_begun()
+            link.result(body(link))
+            spool.clear()
+        except Dropped as dropped:
+            log.info("Job %s is not wanted any more: %s", job, dropped)
+            spool.clear()
+        except Lost:
+            log.warning("Job %s was given to another worker.", job)
+        except Stopping:
+            log.info("Job %s goes back to the queue.", job)
+            context.broker.session.release(claim)
+        except PermanentFailure as failure:
+            log.warning("Job %s failed: %s", job, failure)
+            _tell(link, str(failure), transient=False)
+            spool.clear()
+        except Exception as failure:
+            if not isinstance(failure, PipelineError):
+                log.exception("Job %s failed in a way that nobody thought of.", job)
+                failure = TransientFailure(f"Something in the worker went wrong ({type(failure).__name__}: {failure}).")
+            _tell(link, str(failure), transient=True)
+            raise dramatiq.errors.Retry(str(failure)) from failure
+        finally:
+            context.client.unlink(link)
+
+
+def _tell(link: JobLink, why: str, *, transient: bool) -> None:
+    """Hand in why it failed. A passing failure that cannot be told now is told by the queue when all tries fail."""
+    try:
+        link.failed(why, transient)
+    except Stopping:
+        if not transient:
+            raise dramatiq.errors.Retry(why, delay=0) from None
+    except (Dropped, Lost, TransientFailure):
+        log.debug("Nobody wants to hear that job %s failed.", link.job)
+
+
+def _separate(context: Context, work: jobs.SeparateJob, link: JobLink) -> dict[str, Any]:
+    """Separate a track stretch by stretch; return how it went."""
+    began = time.monotonic()
+    link.progress(0, "loading")
+    mix = context.source.load(work.track, MODEL_RATE, link.check)
+    frames = mix.shape[1]
+    engine = context.engine(work.engine)
+    model = base.check_model(engine, work.model)
+    options = {**context.options, **work.options}
+    stems = engine.stems(model)
+    done = link.open_stems(stems, MODEL_RATE, frames)
+    made: Ranges = done
+    if total(done) < frames:
+        told = 0.0
+        stretches = engine.separate(
+            mix, model, start_frame=_start(work, link), focus=link.focus, cancelled=link.cancelled,
+            options={**options, "done": done},
+        )  # fmt: skip
+        for stretch in stretches:
+            link.check()
+            if difference(((stretch.start, stretch.stop),), done):
+                for stem, audio in stretch.stems.items():
+                    link.push(stem, stretch.start, to_bytes(audio))
+            made = (*made, (stretch.start, stretch.stop))
+            if (now := time.monotonic()) - told > _PROGRESS_S:
+                told = now
+                link.progress(_percent(frames - total(difference(((0, frames),), made)), frames), "separating")
+    link.check()
+    link.progress(99, "storing")
+    link.end_stems()
+    return {
+        "engine": engine.name, "model": model, "stems": list(stems), "frames": frames, "rate": MODEL_RATE,
+        "seconds": round(time.monotonic() - began, 3),
+    }  # fmt: skip
+
+
+def _start(work: jobs.SeparateJob, link: JobLink) -> int:
+    focus = link.focus()
+    return focus[0] if focus else work.start_frame
+
+
+def _percent(part: int, whole: int) -> int:
+    return min(98, 98 * part // max(1, whole))
+
+
+def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str, Any]:
+    """Analyse a track; return what was found, ready for JSON."""
+    link.progress(0, "loading")
+    pcm = context.source.load(work.track, MODEL_RATE, link.check)
+    analyse = context.analyse or _installed_analyse()
+    told = [0.0]
+
+    def progress(share: float, stage: str = "analysing") -> None:
+        if (now := time.monotonic()) - told[0] > _PROGRESS_S:
+            told[0] = now
+            link.progress(int(99 * max(0.0, min(1.0, share))), stage)
+
+    found = analyse(pcm, MODEL_RATE, work.features, progress, link.cancelled)
+    link.check()
+    cleaned = _plain(found)
+    assert isinstance(cleaned, dict)
+    return cleaned
+
+
+def _installed_analyse() -> Analyse:
+    from pipeline import analysis  # heavy: only workers that analyse load it
+
+    function: Analyse = analysis.analyse
+    return function
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON has it: no numpy, and None for what is not finite, which no database takes."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    with suppress(AttributeError):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    raise PermanentFailure(f"The analysis found something that cannot be written down: {type(value).__name__}.")
+
+
+__all__ = ["Analyse", "Audio", "Context", "declare"]

@@ -1,0 +1,78 @@
+"""What is asked of a worker: small frozen values, and the queue message that carries each.
+
+Owner: the server makes them, an actor reads them; they live in the queue as JSON and outlive program versions, so
+fields may be added with a default, never renamed. The message has the shape of a Dramatiq message, made here without
+Dramatiq so that the server need not load it.
+Units: positions in frames at 44.1 kHz.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+Queue = Literal["download", "processing", "analysis"]
+
+QUEUES: Final[tuple[Queue, ...]] = ("download", "processing", "analysis")
+"""Queues by name, one per kind of job."""
+
+
+class SeparateJob(msgspec.Struct, frozen=True, tag="separate"):
+    """Take a track apart. `options` goes to the engine as it is; `start_frame` is where to begin if no deck says."""
+
+    job: str
+    track: str
+    engine: str
+    model: str
+    options: dict[str, Any] = {}
+    start_frame: int = 0
+
+
+class AnalyseJob(msgspec.Struct, frozen=True, tag="analyse"):
+    """Find tempo, key and more of a track; no `features` means all."""
+
+    job: str
+    track: str
+    features: tuple[str, ...] = ()
+
+
+Work = SeparateJob | AnalyseJob
+
+_ROUTES: Final[dict[type[Work], tuple[Queue, str]]] = {
+    SeparateJob: ("processing", "separate"),
+    AnalyseJob: ("analysis", "analyse"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMessage:
+    """A message as the queue takes it. `subject` is the job's id."""
+
+    message_id: str
+    queue: Queue
+    actor: str
+    subject: str
+    payload: bytes
+
+
+def message(work: Work, turn: int) -> QueueMessage:
+    """Return the queue message for `work`. `turn` tells a job's messages apart: each retry is another one."""
+    queue, actor = _ROUTES[type(work)]
+    message_id = f"{work.job}:{turn}"
+    payload = {
+        "queue_name": queue,
+        "actor_name": actor,
+        "args": (work,),
+        "kwargs": {},
+        "options": {"subject": work.job},
+        "message_id": message_id,
+        "message_timestamp": int(time.time() * 1000),
+    }
+    return QueueMessage(message_id, queue, actor, work.job, msgspec.json.encode(payload))
+
+
+def read(argument: Any) -> Work:
+    """Return the work of a message's only argument. Raises msgspec.ValidationError."""
+    work: Work = msgspec.convert(argument, Work)
+    return work

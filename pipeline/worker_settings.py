@@ -1,0 +1,49 @@
+"""What a worker process needs to know. It comes from whoever starts it, as one JSON line on standard input.
+
+Owner: the server's supervision or `alchemy worker` writes it; the worker reads it once. Nothing here reads the
+environment: a token on a command line or in the environment is open to every process of the account, a pipe is not.
+Units: seconds, counts.
+"""
+
+import secrets
+import socket
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.jobs import Queue
+
+THREADS: Final[dict[Queue, int]] = {"processing": 2, "analysis": 2}
+"""Queues that have work in them by now, and how many messages of each run at once in its one process."""
+
+NICE: Final[dict[Queue, int]] = {"processing": 10, "analysis": 15}
+"""How far each group steps back behind the music."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one worker process reaches the queue and the server, and what it does.
+
+    `server` is the http(s) address; `broker` the queue's; `spool` a folder of this machine's worker processes, kept
+    between them; `options` are the engines' (`PipelineSettings.engine_options`).
+    """
+
+    server: str
+    token: str
+    broker: str
+    queue: Queue
+    name: str
+    spool: str
+    threads: int = 2
+    nice: int = 10
+    options: dict[str, Any] = {}
+    log_level: str = "INFO"
+
+
+def settings_line(settings: WorkerSettings) -> bytes:
+    """Return the line that a worker process reads."""
+    return msgspec.json.encode(settings) + b"\n"
+
+
+def name_for(queue: Queue) -> str:
+    """Return a name for a new worker process, to be told apart on the page and in `job_attempts`."""
+    return f"{socket.gethostname()}-{queue}-{secrets.token_hex(3)}"

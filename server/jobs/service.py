@@ -1,0 +1,394 @@
+"""Jobs: asked for, looked at, cancelled, tried again. PostgreSQL is the truth; a row and its message are one
+transaction.
+
+Owner: the event loop; every method may be called from any task. `run` is one task that heals what crashes leave.
+Units: positions in seconds of the track, progress 0 to 100.
+
+Who moves a job: a user through `cancel` and `retry`, a worker through `WorkerHub` (which calls `started`, `progressed`,
+`separated`, `analysed`, `failed`, `stumbled`), and `run` for messages that have died in the queue.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+
+from audio.units import MODEL_RATE
+from pipeline.analysis import FEATURES
+from pipeline.jobs import AnalyseJob, SeparateJob, Work, message
+from pipeline.settings import PipelineSettings
+from server.db import Database, Transaction, key
+from server.errors import BadRequest, Conflict, DatabaseGone, NotFound, ServerError
+from server.jobs import results, store, transitions
+from server.jobs.engines import resolve
+from server.jobs.job import Job, Kind
+from server.jobs.receiver import OnStem, OnStretch, Reception, StemReceiver
+
+log = logging.getLogger(__name__)
+
+HEAL_S: Final = 1.0
+"""How often dead workers and dead messages are looked for, beside the notifications."""
+
+ORPHANS_S: Final = 60.0
+"""How often open jobs without a message are looked for."""
+
+PROGRESS_S: Final = 0.25
+"""How often a job's progress is written at most."""
+
+PRIORITY_LIVE: Final = 100
+"""Priority of work for a track that is on a deck: before everything that is only for the library."""
+
+MAX_DEATHS: Final = 3
+
+OnJob = Callable[[Job], None]
+
+
+class Unwanted(ServerError):
+    """Nobody wants this work any more."""
+
+    code = "unwanted"
+
+
+class Worker(Protocol):
+    """A connection to the worker that runs a job. Calls never block."""
+
+    def cancel(self, job_id: UUID, reason: str) -> None:
+        """Tell it to stop."""
+
+    def focus(self, job_id: UUID, frames: tuple[int, ...]) -> None:
+        """Tell it where the playheads are."""
+
+
+class JobService:
+    """Creates and moves jobs. `on_job` hears every change, also of progress; it must not block."""
+
+    def __init__(
+        self,
+        db: Database,
+        data: Path,
+        settings: PipelineSettings | None = None,
+        *,
+        on_job: OnJob | None = None,
+        on_stretch: OnStretch | None = None,
+        on_stem: OnStem | None = None,
+    ) -> None:
+        self._db = db
+        self._settings = settings or PipelineSettings()
+        self.on_job: OnJob = on_job or (lambda job: None)
+        self.receiver = StemReceiver(db, data)
+        if on_stretch is not None:
+            self.receiver.on_stretch = on_stretch
+        if on_stem is not None:
+            self.receiver.on_stem = on_stem
+        #: Engines that connected workers offer, best first; set by the hub.
+        self.offers: Callable[[], Mapping[str, tuple[str, ...]]] = dict
+        self._running: dict[UUID, tuple[Job, Worker]] = {}
+        self._focus: dict[UUID, tuple[int, ...]] = {}
+        self._told: dict[UUID, float] = {}
+
+    # -- asked for ---------------------------------------------------------------------------------------------------
+
+    async def separate(
+        self,
+        track_id: UUID,
+        user_id: int,
+        engine: str = "auto",
+        model: str = "",
+        options: Mapping[str, Any] | None = None,
+        *,
+        priority: int = 0,
+    ) -> Job:
+        """Return a job that separates the track; one that waits or runs for the same engine and model is returned as
+        is.
+
+        `options` are the engine's (`threads`, `precision`, ...). Raises NotFound, BadRequest (unknown engine or model,
+        or one that runs nowhere here), DatabaseGone.
+        """
+        chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
+        async with self._db.transaction() as tx:
+            await store.lock_track(tx, track_id, user_id)
+            known = await tx.value(
+                "SELECT id FROM processing_jobs WHERE track_id = $1 AND engine = $2 AND model = $3 AND NOT preview "
+                "AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
+                track_id, chosen, model,
+            )  # fmt: skip
+            if known is not None:
+                return await store.find(tx, known)
+            job_id = await tx.value(
+                "INSERT INTO processing_jobs (track_id, engine, model, options, priority) VALUES ($1, $2, $3, $4, $5) "
+                "RETURNING id",
+                track_id, chosen, model, dict(options or {}), priority,
+            )  # fmt: skip
+            job = await self._queue(tx, await store.find(tx, job_id))
+        self._tell(job)
+        return job
+
+    async def analyse(self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0) -> Job:
+        """Return a job that analyses the track (everything when no feature is named). Raises like `separate`."""
+        wanted = sorted(set(features))
+        if unknown := [name for name in wanted if name not in FEATURES]:
+            raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
+        async with self._db.transaction() as tx:
+            await store.lock_track(tx, track_id, user_id)
+            known = await tx.value(
+                "SELECT id FROM analysis_jobs WHERE track_id = $1 AND features = $2 "
+                "AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
+                track_id, wanted,
+            )  # fmt: skip
+            if known is not None:
+                return await store.find(tx, known)
+            job_id = await tx.value(
+                "INSERT INTO analysis_jobs (track_id, features, priority) VALUES ($1, $2, $3) RETURNING id",
+                track_id, wanted, priority,
+            )  # fmt: skip
+            job = await self._queue(tx, await store.find(tx, job_id))
+        self._tell(job)
+        return job
+
+    async def get(self, job_id: UUID, user_id: int | None = None) -> Job:
+        """Return a job; with `user_id` only one of that user's. Raises NotFound."""
+        return _of_user(await store.find(self._db, job_id), user_id)
+
+    async def list(
+        self,
+        user_id: int | None = None,
+        *,
+        track_id: UUID | None = None,
+        kind: Kind | None = None,
+        status: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Job]:
+        """Return jobs that fit, newest first."""
+        return await store.select(self._db, user_id, track_id, kind, status, limit, offset)
+
+    async def cancel(self, job_id: UUID, user_id: int | None = None) -> Job:
+        """Cancel a job that waits or runs; its partial output goes. Raises NotFound, Conflict when it is over."""
+        async with self._db.transaction() as tx:
+            job = _of_user(await store.find_locked(tx, job_id), user_id)
+            job = await store.move(tx, job, "cancelled")
+            await self._close(tx, job, "cancelled", None)
+        await self._over(job, "cancelled")
+        return job
+
+    async def retry(self, job_id: UUID, user_id: int | None = None) -> Job:
+        """Queue a failed or cancelled job again. Raises NotFound, Conflict."""
+        async with self._db.transaction() as tx:
+            job = _of_user(await store.find_locked(tx, job_id), user_id)
+            await store.unqueue(tx, job.id)
+            job = await self._queue(tx, await store.move(tx, job, "queued"))
+        self._tell(job)
+        return job
+
+    def focus(self, track_id: UUID, positions_s: Sequence[float]) -> None:
+        """Tell workers where the playheads of the decks that hold this track are (empty: no deck). Never blocks."""
+        frames = tuple(max(0, int(position * MODEL_RATE)) for position in positions_s)
+        if self._focus.get(track_id, ()) == frames:
+            return
+        if frames:
+            self._focus[track_id] = frames
+        else:
+            self._focus.pop(track_id, None)
+        for job, worker in self._running.values():
+            if job.track_id == track_id:
+                worker.focus(job.id, frames)
+
+    def focus_of(self, track_id: UUID) -> tuple[int, ...]:
+        """Return where the playheads on a track are, in frames at 44.1 kHz."""
+        return self._focus.get(track_id, ())
+
+    # -- done by workers ---------------------------------------------------------------------------------------------
+
+    async def started(self, job_id: UUID, receipt: str, claim: int, name: str, worker: Worker) -> Job:
+        """A worker is at the job, by the receipt of the queue. Raises Unwanted with the reason, DatabaseGone."""
+        try:
+            async with self._db.transaction() as tx:
+                job = await store.find_locked(tx, job_id)
+                if not await store.holds(tx, receipt, claim):
+                    raise Unwanted("The queue has given this job to somebody else.")
+                if job.status in transitions.FINAL:
+                    raise Unwanted(f"The job is {job.status}.")
+                if job.status == "queued":
+                    job = await store.move(tx, job, "processing")
+                await store.begin_attempt(tx, job, name, f"{receipt}#{claim}")
+                job = await store.find(tx, job_id)
+        except NotFound:
+            raise Unwanted("The track is gone.") from None
+        before = self._running.get(job_id)
+        if before is not None and before[1] is not worker:
+            before[1].cancel(job_id, "Another worker is at it now.")
+        self._running[job_id] = (job, worker)
+        self._tell(job)
+        return job
+
+    def left(self, worker: Worker) -> None:
+        """A worker's connection is gone. Its jobs wait for it, or for the queue to find that it is dead."""
+        self._running = {job_id: entry for job_id, entry in self._running.items() if entry[1] is not worker}
+
+    def runs(self, job_id: UUID, worker: Worker) -> bool:
+        """Say whether this worker is the one that runs the job."""
+        entry = self._running.get(job_id)
+        return entry is not None and entry[1] is worker
+
+    async def exists(self, job_id: UUID) -> bool:
+        """Say whether a job is in its table. A track that was removed has taken its jobs along."""
+        try:
+            await store.find(self._db, job_id)
+        except NotFound:
+            return False
+        except DatabaseGone:
+            return True
+        return True
+
+    async def progressed(self, job: Job, percent: int, stage: str) -> None:
+        """Note how far a job is, now and then. Raises DatabaseGone."""
+        now = time.monotonic()
+        if now - self._told.get(job.id, 0.0) < PROGRESS_S:
+            return
+        self._told[job.id] = now
+        if await store.note(self._db, job, percent, stage[:100]):
+            self._tell(await store.find(self._db, job.id))
+
+    async def separated(self, job_id: UUID, reception: Reception, data: Mapping[str, Any]) -> Job:
+        """All stems are here: choose them and complete the job. Raises BadRequest when one is missing, IllegalMove."""
+        async with self._db.transaction() as tx:
+            job = await store.find_locked(tx, job_id)
+            if job.status == "completed":
+                return job
+            named, rows = data.get("stems"), await store.stems(tx, job_id)
+            whole = {row.stem_type: row.sealed for row in rows if row.sealed is not None}
+            if not isinstance(named, list) or set(named) != set(whole) or len(rows) != len(whole) or not whole:
+                raise BadRequest(
+                    f"The stems that came ({', '.join(sorted(whole)) or 'none'}) are not those of the result."
+                )
+            for row in rows:
+                await store.complete_stem(tx, row.id, whole[row.stem_type])
+            await store.choose_stems(tx, job)
+            job = await store.move(tx, job, "completed")
+            await store.end_attempts(tx, job, "completed")
+        self.receiver.completed(reception)
+        await self._over(job, None)
+        return job
+
+    async def analysed(self, job_id: UUID, data: Mapping[str, Any]) -> Job:
+        """Write what was found and complete the job. Raises BadRequest for what is no analysis, IllegalMove."""
+        scalars, features = await anyio.to_thread.run_sync(results.checked, data)
+        async with self._db.transaction() as tx:
+            job = await store.find_locked(tx, job_id)
+            if job.status == "completed":
+                return job
+            await store.add_analysis(tx, job, scalars, features)
+            job = await store.move(tx, await store.find(tx, job_id), "completed")
+            await store.end_attempts(tx, job, "completed")
+        await self._over(job, None)
+        return job
+
+    async def failed(self, job_id: UUID, why: str, code: str = "failed") -> Job:
+        """The job has failed for good. One that is over already stays as it is."""
+        async with self._db.transaction() as tx:
+            job = await store.find_locked(tx, job_id)
+            if job.status in transitions.FINAL:
+                return job
+            if job.status == "queued":  # it died before anybody could say that it had begun
+                job = await store.move(tx, job, "processing")
+            job = await store.move(tx, job, "failed", why[:2000], code)
+            await self._close(tx, job, "failed", why[:2000])
+        await self._over(job, why)
+        return job
+
+    async def stumbled(self, job_id: UUID, why: str) -> None:
+        """An attempt failed of something that may pass; the queue brings the job back, or gives up on it."""
+        async with self._db.transaction() as tx:
+            job = await store.find_locked(tx, job_id)
+            if job.status in transitions.FINAL:
+                return
+            await store.end_attempts(tx, job, "failed", why[:2000])
+            await store.note(tx, job, job.progress, "waiting to try again")
+            job = await store.find(tx, job_id)
+        self._running.pop(job_id, None)
+        self._tell(job)
+
+    # -- healing -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled: bring back what dead workers had, fail jobs of dead messages, heal what has no message."""
+        looked = 0.0
+        while True:
+            try:
+                await self._db.execute("SELECT queue.reap($1)", MAX_DEATHS)
+                for letter in await store.dead_letters(self._db):
+                    await self._bury(letter)
+                if time.monotonic() - looked > ORPHANS_S:
+                    looked = time.monotonic()
+                    for job in await store.orphans(self._db):
+                        await self._requeue(job)
+            except DatabaseGone:
+                log.debug("The database is gone; jobs wait.")
+            await anyio.sleep(HEAL_S)
+
+    async def _bury(self, letter: store.DeadLetter) -> None:
+        assert letter.subject is not None
+        job = await store.find(self._db, key(letter.subject))
+        if letter.deaths >= MAX_DEATHS:
+            why = (
+                f"This job {letter.reason}, so it is not tried again. The track, or too little memory, may be "
+                "the cause; try another engine, or try again."
+            )
+            await self.failed(job.id, why, "worker_killed")
+        else:
+            await self.failed(job.id, await store.last_error(self._db, job) or letter.reason, "gave_up")
+
+    async def _requeue(self, job: Job) -> None:
+        async with self._db.transaction() as tx:
+            log.warning("Job %s had no message; it is queued again.", job.id)
+            await self._queue(tx, await store.find_locked(tx, job.id))
+
+    # -- within ------------------------------------------------------------------------------------------------------
+
+    async def _queue(self, tx: Transaction, job: Job) -> Job:
+        """Put the message of a job that is queued; its number is the job's version, so that each is another one."""
+        await store.put(tx, message(_work(job), job.lock_version), job.priority)
+        return job
+
+    async def _close(self, tx: Transaction, job: Job, outcome: str, error: str | None) -> None:
+        """Take away what a job that ends without a result has left in the database."""
+        await store.unqueue(tx, job.id)
+        await store.end_attempts(tx, job, outcome, error)
+        if job.kind == "processing":
+            await store.drop_stems(tx, job.id)
+
+    async def _over(self, job: Job, cancelled: str | None) -> None:
+        """Tell everybody that a job is over, and remove the files of one that gave no result."""
+        entry = self._running.pop(job.id, None)
+        self._told.pop(job.id, None)
+        if entry is not None and job.status == "cancelled":
+            entry[1].cancel(job.id, cancelled or "cancelled")
+        self._tell(job)
+        if job.kind == "processing" and job.status != "completed":
+            await self.receiver.discard(job)
+
+    def _tell(self, job: Job) -> None:
+        try:
+            self.on_job(job)
+        except Exception:
+            log.exception("Somebody who listens to jobs failed.")
+
+
+def _of_user(job: Job, user_id: int | None) -> Job:
+    if user_id is not None and job.user_id != user_id:
+        raise NotFound("There is no such job.")
+    return job
+
+
+def _work(job: Job) -> Work:
+    if job.kind == "processing":
+        assert job.engine is not None
+        return SeparateJob(str(job.id), str(job.track_id), job.engine, job.model or "", job.options)
+    if job.kind == "analysis":
+        return AnalyseJob(str(job.id), str(job.track_id), tuple(job.features or ()))
+    raise Conflict("Downloads are not done by this version.")

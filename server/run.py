@@ -1,0 +1,363 @@
+"""`alchemy run`: builds every part, starts them in order, and takes them down again within five seconds.
+
+Owner: the process. Everything runs in one task group; a part that can be missing for a while (engine, database,
+workers, a MIDI port) is looked after by its own keeper and never takes the others down.
+Units: seconds.
+"""
+
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from audio.importer import Importer
+from audio.settings import AudioSettings
+from control.mapping_store import FileMappings
+from server import migrate as migrations
+from server.app import build_app
+from server.auth import Authentication
+from server.cli import version
+from server.db import Database
+from server.engine import EngineKeeper
+from server.errors import SettingsRejected
+from server.http.guard import Hosts
+from server.jobs.job import Job
+from server.jobs.service import JobService
+from server.jobs.supervision import WorkerKeeper
+from server.jobs.worker_socket import WorkerHub
+from server.lan import Lan, PageServer, page_config
+from server.library.service import Library
+from server.live import LiveHub
+from server.lock import data_lock
+from server.peers import DatabasePeers
+from server.postgres import embedded_postgres
+from server.preparation import Preparation
+from server.protocol import JobChanged, LibraryChanged
+from server.protocol import Notice as NoticeMessage
+from server.readiness import Readiness
+from server.remote import Address
+from server.services import Services
+from server.session import persistence
+from server.session.deckhand import EngineDeckhand
+from server.session.effects import Notice
+from server.session.intent import Intent
+from server.session.log import IntentLog
+from server.session.show import Show
+from server.settings import Settings
+from server.surfaces.midi import MidiSurface
+from server.surfaces.osc import OscSurface
+
+_log = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_S: Final = 0.0002
+"""With Python's own 5 ms a control waits up to 10 ms behind a busy thread."""
+
+GC_THRESHOLD: Final = 50_000
+"""Objects between two collections: at Python's own 700 the collector takes half the time of a burst of messages."""
+
+STOP_S: Final = 1.5
+"""How long requests in flight may take when the server stops."""
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or Ctrl-C; return the exit status."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
+    _log_to(settings.data)
+    with data_lock(settings.data, settings.runtime):
+        try:
+            anyio.run(_run, settings)
+        finally:
+            Address.forget(settings.runtime)
+    return 0
+
+
+def migrate(settings: Settings) -> int:
+    """Bring the database up to date and say what was done."""
+
+    async def work() -> None:
+        async with open_database(settings, print) as database:
+            done = await migrations.migrate(database)
+            print("\n".join(done) if done else "The database is up to date.")
+
+    with data_lock(settings.data, settings.runtime):
+        anyio.run(work)
+    return 0
+
+
+def _log_to(data: Path) -> None:
+    (data / "logs").mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=[logging.FileHandler(data / "logs" / "server.log", encoding="utf-8"), _quiet_terminal()],
+    )
+
+
+def _quiet_terminal() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    return handler
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, report: Callable[[str], None]) -> AsyncIterator[Database]:
+    """Open the database of the settings: `DATABASE_URL`, or the embedded one, which runs while inside."""
+    async with AsyncExitStack() as stack:
+        url = settings.database_url
+        if not url:
+            embedded = await stack.enter_async_context(
+                embedded_postgres(settings.data, settings.runtime, report=report)
+            )
+            url = embedded.url()
+        yield await stack.enter_async_context(Database(url))
+
+
+async def _run(settings: Settings) -> None:
+    stop = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_signals, stop)
+        await _serve(settings, stop)
+        tasks.cancel_scope.cancel()
+
+
+async def _signals(stop: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+        async for _ in received:
+            stop.set()
+
+
+async def _serve(settings: Settings, stop: anyio.Event) -> None:
+    listener = _listen(settings.host, settings.port)
+    settings = replace(settings, port=listener.getsockname()[1])
+    notices = _Notices()
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        db = await stack.enter_async_context(open_database(settings, notices.warn))
+        await migrations.migrate(db)
+        auth = Authentication(db, token=settings.token)
+        await auth.start()
+        importer = Importer()
+        await importer.start()
+        stack.push_async_callback(importer.close)
+        library = Library(db, settings.data, importer)
+        await library.open()
+
+        keeper = EngineKeeper(
+            AudioSettings(device=settings.audio, block=settings.block, rate=settings.rate),
+            settings.runtime,
+            settings.data / "logs" / "engine.log",
+        )
+        deckhand = EngineDeckhand(library, on_lost=keeper.lost)
+        state, restored = await anyio.to_thread.run_sync(persistence.restore, settings.data / "show.json")
+        logs: list[IntentLog] = []  # none, or the one of --log as soon as the engine is there
+
+        def take_down(intent: Intent, now: float) -> None:
+            for log in logs:
+                log.write(intent, now)
+
+        show = Show(deckhand, state, on_intent=take_down)
+        jobs = JobService(db, settings.data)
+        workers = WorkerHub(jobs, auth, version())
+        live = LiveHub(
+            show, auth.authorise, version=version(), status=lambda: deckhand.status, telemetry=deckhand.meters,
+            master=deckhand.read_master, frame=deckhand.frame,
+        )  # fmt: skip
+        osc = OscSurface(
+            show, peers=DatabasePeers(db), telemetry=deckhand.telemetry, clock=deckhand.clock, on_peers=live.publish
+        )
+        midi = MidiSurface(
+            show, FileMappings(settings.data / "mappings"), telemetry=deckhand.telemetry, on_learn=live.publish
+        )
+        hosts = Hosts(settings.host, lan=settings.lan)
+        lan = Lan(settings.data, settings.port, osc, hosts)
+        services = Services(
+            settings,
+            version(),
+            db,
+            auth,
+            library,
+            importer,
+            jobs,
+            workers,
+            show,
+            keeper,
+            deckhand,
+            live,
+            osc,
+            midi,
+            lan,
+        )
+        _connect(services, notices)
+        app = build_app(services, hosts)
+        notices.publish_to(show)
+        if restored is not None:
+            show.notice(restored)
+
+        tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
+        await tasks.start(deckhand.run, show.report, show.notice)
+        await tasks.start(show.run)
+        tasks.start_soon(keeper.run, deckhand, show)
+        for work in (live.run, library.run, jobs.run):
+            tasks.start_soon(work)
+        tasks.start_soon(persistence.keep, show, settings.data / "show.json")
+        tasks.start_soon(Preparation(services).run)
+        await tasks.start(partial(osc.run, settings.osc_port))
+        await tasks.start(midi.run)
+        tasks.start_soon(lan.run, app)
+        server = PageServer(page_config(app))
+        tasks.start_soon(partial(server.serve, sockets=[listener]))
+        await keeper.wait_first()
+        if settings.log:
+            logs.append(_begin_log(settings.log, show, deckhand))
+            tasks.start_soon(logs[0].run)
+        while not server.started:
+            await anyio.sleep(0.005)
+        url = f"http://{_bracketed(settings.host)}:{settings.port}"
+        if settings.workers:
+            tasks.start_soon(_workers(services, url, db.url).run)
+        if settings.lan:
+            await lan.open()
+        Address(
+            url,
+            await auth.issue_api_token("command line"),
+            db.url,
+            await auth.issue_worker_token("command line", local=True),
+        ).write(settings.runtime)
+        link = f"{url}/?token={await auth.login_token()}"
+        print(f"ready {link}", flush=True)
+        if settings.lan:
+            for phone in lan.urls(await auth.login_token()):
+                print(f"phones {phone}", flush=True)
+        if settings.browser:
+            await anyio.to_thread.run_sync(webbrowser.open, link)
+        gc.collect()
+        gc.freeze()
+        await stop.wait()
+        _log.info("stopping")
+        server.should_exit = True
+        with anyio.move_on_after(STOP_S):
+            while server.servers and any(one.is_serving() for one in server.servers):
+                await anyio.sleep(0.01)
+
+
+@asynccontextmanager
+async def _stopping_engine(keeper: EngineKeeper, deckhand: EngineDeckhand) -> AsyncIterator[TaskGroup]:
+    """Offer a task group; at its end the tasks go first, so that nobody starts the engine again while it is ended."""
+    async with anyio.create_task_group() as tasks:
+        try:
+            yield tasks
+        finally:
+            client = deckhand.client
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await keeper.stop(client)
+
+
+def _connect(services: Services, notices: "_Notices") -> None:
+    """Tell the parts about each other where one was made before the other."""
+    live, show, jobs = services.live, services.show, services.jobs
+    readiness = Readiness()
+
+    def on_job(job: Job) -> None:
+        live.publish(
+            JobChanged(str(job.id), job.kind, str(job.track_id), job.status, job.progress, job.stage or "", job.error),
+            job.user_id,
+        )
+        if job.status in ("completed", "failed", "cancelled"):
+            readiness.forget(job.id)
+            services.library.changed(job.track_id, job.user_id)
+
+    def on_stretch(track_id: UUID, job_id: UUID, stem_type: str, path: Path, start: int, stop: int) -> None:
+        services.deckhand.loader.on_stretch(track_id, job_id, stem_type, path, start, stop)
+        live.publish(readiness.add(track_id, job_id, jobs.receiver.arriving(job_id), stem_type, start, stop))
+
+    def on_change(change: LibraryChanged, user_id: int) -> None:
+        live.publish(change, user_id)
+        services.deckhand.loader.refresh(UUID(change.track_id))
+
+    async def on_import(track_id: UUID, user_id: int) -> None:
+        if services.settings.analyze_on_import and services.settings.workers:
+            await jobs.analyse(track_id, user_id)
+
+    jobs.on_job = on_job
+    jobs.receiver.on_stretch = on_stretch
+    services.library.set_hooks(on_change=on_change, on_import=on_import)
+    show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))
+
+
+def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
+    data = services.data
+    return WorkerKeeper(
+        services.workers,
+        url,
+        services.settings.broker or broker,
+        data / "spool",
+        log_file=data / "logs" / "workers.log",
+    )
+
+
+class _Notices:
+    """Sentences that come before there is anybody to tell."""
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._show: Show | None = None
+
+    def warn(self, sentence: str) -> None:
+        """Tell the performer, now or as soon as there is a show."""
+        _log.warning("%s", sentence)
+        if self._show is None:
+            self._waiting.append(sentence)
+        else:
+            self._show.notice(Notice("warning", "server", sentence))
+
+    def publish_to(self, show: Show) -> None:
+        """Tell what waited, and whatever comes from now on, through `show`."""
+        self._show = show
+        for sentence in self._waiting:
+            show.notice(Notice("warning", "server", sentence))
+
+
+def _begin_log(path: str, show: Show, deckhand: EngineDeckhand) -> IntentLog:
+    """Return the log of `--log`, begun. Raises SettingsRejected when the file cannot be written."""
+    try:
+        return IntentLog(Path(path), show.state, show.positions(), time.monotonic(), deckhand.time_of)
+    except OSError as error:
+        raise SettingsRejected(f"--log {path}: {error.strerror}") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises SettingsRejected with what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsRejected(
+            f"{host} port {port} cannot be had ({error.strerror}); choose another with --port, or --port 0 for any"
+        ) from error
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

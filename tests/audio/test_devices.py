@@ -1,0 +1,158 @@
+"""Which device calls the kernel: the wanted one, the next, the timer, and the wanted one again."""
+
+import threading
+
+import pytest
+
+from audio import devices, portaudio
+from audio.devices import RETRY_S, STALL_S, DeviceKeeper, NullOutput
+from audio.errors import DeviceLost, FormatRejected
+from audio.portaudio import Device
+
+
+class FakeKernel:
+    """Counts frames when it is told to; its null loop waits until it is stopped."""
+
+    callback_address = 1
+    userdata_address = 2
+
+    def __init__(self) -> None:
+        self.frame = 0
+        self.latency = -1
+        self._stop = threading.Event()
+
+    def run_null(self, block: int) -> None:
+        self._stop.clear()
+        self._stop.wait()
+
+    def stop_null(self) -> None:
+        self._stop.set()
+
+    def set_latency(self, frames: int) -> None:
+        self.latency = frames
+
+
+class FakeCards:
+    """A PortAudio with the cards a test plugs in; refuses a second stream, and hangs or refuses when told."""
+
+    def __init__(self) -> None:
+        self.plugged = [
+            Device(0, "Built-in", "ALSA", 2, 48_000.0, True),
+            Device(1, "Studio 24", "ALSA", 8, 48_000.0, False),
+        ]
+        self.refusing: set[str] = set()
+        self.hanging = False
+        self.open: list[FakeCards.Stream] = []
+
+    class Stream:
+        def __init__(self, cards: "FakeCards", device: Device) -> None:
+            self.cards, self.device, self.active, self.latency_s = cards, device, True, 0.01
+
+        def close(self) -> None:
+            self.cards.open.remove(self)
+            if self.cards.hanging:
+                raise DeviceLost(f"{self.device.name} does not answer any more")
+
+    def output(self, device: Device, **_: int) -> "FakeCards.Stream":
+        assert not self.open, "two streams call the kernel at once"
+        if device.name in self.refusing or device not in self.plugged:
+            raise FormatRejected(f"{device.name} refuses")
+        self.open.append(FakeCards.Stream(self, device))
+        return self.open[-1]
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> FakeCards:
+    made = FakeCards()
+    monkeypatch.setattr(portaudio, "outputs", lambda: list(made.plugged))
+    monkeypatch.setattr(portaudio, "rescan", lambda: None)
+    monkeypatch.setattr(portaudio, "available", lambda: True)
+    monkeypatch.setattr(portaudio, "Output", made.output)
+    return made
+
+
+class Rig:
+    """A keeper on a fake kernel and fake cards, with a clock of its own."""
+
+    def __init__(self, wanted: str) -> None:
+        self.kernel, self.said = FakeKernel(), list[str]()
+        self.keeper = DeviceKeeper(self.kernel, wanted, 48_000, 128, self.said.append)
+        self.now = 0.0
+
+    def start(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(devices.time, "monotonic", lambda: self.now)
+        self.keeper.start()
+
+    def advance(self, seconds: float, *, playing: bool = True) -> None:
+        for _ in range(round(seconds / 0.1)):
+            self.now += 0.1
+            self.kernel.frame += 4800 * playing
+            self.keeper.check(self.now)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "opened"),
+    [
+        ("auto", "Built-in, ALSA"),
+        ("studio", "Studio 24, ALSA"),
+        ("Built-in", "Built-in, ALSA"),
+        ("theremin", "null"),
+        ("null", "null"),
+    ],
+)
+def test_the_wanted_device_is_opened(
+    wanted: str, opened: str, cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(wanted)
+    rig.start(monkeypatch)
+    assert rig.keeper.name == opened
+    assert rig.kernel.latency == (0 if opened == "null" else 480)
+    assert bool(rig.said) == (wanted == "theremin")
+    rig.advance(1)
+    assert rig.keeper.losses == 0
+    rig.keeper.close()
+    assert not cards.open
+
+
+def test_a_device_that_refuses_the_format_is_passed_over(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards.refusing = {"Built-in"}
+    rig = Rig("auto")
+    rig.start(monkeypatch)
+    assert rig.keeper.name == "Studio 24, ALSA" and "Built-in refuses" in rig.said[0]
+    rig.keeper.close()
+
+
+def test_a_device_that_stands_still_is_replaced_by_the_next(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("auto")
+    rig.start(monkeypatch)
+    rig.advance(STALL_S - 0.2, playing=False)
+    assert rig.keeper.losses == 0
+    cards.plugged.pop(0)
+    rig.advance(0.4, playing=False)
+    assert rig.keeper.losses == 1 and rig.keeper.name == "Studio 24, ALSA"
+    rig.keeper.close()
+
+
+def test_a_device_that_comes_back_is_taken_up_again(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("auto")
+    rig.start(monkeypatch)
+    unplugged, cards.plugged = cards.plugged, []
+    cards.open[0].active = False
+    rig.advance(0.1)
+    assert isinstance(rig.keeper.output, NullOutput) and rig.keeper.losses == 1
+    rig.advance(2 * RETRY_S)
+    assert rig.keeper.name == "null"
+    cards.plugged = unplugged
+    rig.advance(RETRY_S + 0.2)
+    assert rig.keeper.name == "Built-in, ALSA" and rig.keeper.losses == 1
+    rig.keeper.close()
+
+
+def test_a_driver_that_hung_is_not_touched_again(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("auto")
+    rig.start(monkeypatch)
+    cards.hanging = True
+    cards.open[0].active = False
+    rig.advance(3 * RETRY_S)
+    assert rig.keeper.name == "null" and any("restart the engine" in text for text in rig.said)
+    rig.keeper.close()

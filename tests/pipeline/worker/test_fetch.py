@@ -1,0 +1,137 @@
+"""Fetching a track's audio from a server with faults."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import AudioRejected, PermanentFailure, TransientFailure
+from pipeline.pcm import to_bytes
+from pipeline.worker_fetch import Source
+
+AUDIO = (np.random.default_rng(5).integers(-(2**21), 2**21, (2, 300_000)) / 2.0**21).astype(np.float32)
+
+
+class Shop:
+    """A server that can be told to misbehave."""
+
+    def __init__(self) -> None:
+        self.raw = to_bytes(AUDIO)
+        self.etag = '"1"'
+        self.cut: list[int] = []
+        self.status = 0
+        self.change_after_first = False
+        self.asked: list[str] = []
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                return
+
+            def do_GET(self) -> None:
+                shop.asked.append(self.headers["Range"])
+                if shop.status:
+                    self.send_response(shop.status)
+                    self.end_headers()
+                    return
+                if self.headers["If-Range"] not in (None, shop.etag):
+                    self.send_response(200)
+                    self.end_headers()
+                    return
+                match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"])
+                assert match is not None and self.headers["Authorization"] == "Bearer token"
+                start, stop = int(match[1]), min(int(match[2]) + 1, len(shop.raw))
+                body = shop.raw[start:stop]
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(shop.raw)}")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("ETag", shop.etag)
+                self.end_headers()
+                if len(body) > 1 and shop.cut:
+                    body = body[: shop.cut.pop(0)]
+                self.wfile.write(body)
+                if shop.change_after_first:
+                    shop.etag = '"2"'
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    made = Shop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def source(shop: Shop, tmp_path: Path) -> Iterator[Source]:
+    made = Source(shop.url, "token", tmp_path)
+    yield made
+    made.close()
+
+
+def never() -> None:
+    return
+
+
+def test_audio_is_fetched_once_and_kept(shop: Shop, source: Source) -> None:
+    assert np.array_equal(source.load("track", 44100, never), AUDIO)
+    before = len(shop.asked)
+    assert np.array_equal(source.load("track", 44100, never), AUDIO)
+    assert len(shop.asked) == before + 1, "only to ask whether it is the same"
+    shop.etag, shop.raw = '"new"', shop.raw[:800]
+    assert source.load("track", 44100, never).shape == (2, 100)
+
+
+def test_a_transfer_that_breaks_off_goes_on_where_it_was(shop: Shop, source: Source) -> None:
+    shop.cut = [500_000, 3, 100_001]
+    assert np.array_equal(source.load("track", 44100, never), AUDIO)
+    starts = [int(asked.split("=")[1].split("-")[0]) for asked in shop.asked[1:]]
+    assert starts == [0, 500_000, 500_003, 600_004]
+
+
+def test_failures_say_whether_to_try_again(shop: Shop, source: Source, tmp_path: Path) -> None:
+    for status, kind in ((404, AudioRejected), (403, PermanentFailure), (503, TransientFailure)):
+        shop.status = status
+        with pytest.raises(kind):
+            source.load("track", 44100, never)
+    shop.status = 0
+    shop.change_after_first = True
+    with pytest.raises(TransientFailure):
+        source.load("track", 44100, never)
+    assert list((tmp_path / "pcm").iterdir()) == [], "nothing half is left"
+
+
+def test_a_cancelled_job_stops_fetching(source: Source, tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        source.load("track", 44100, stop)
+    assert list((tmp_path / "pcm").iterdir()) == []
+
+
+def test_a_track_without_audio_is_refused(shop: Shop, source: Source) -> None:
+    shop.raw = shop.raw[:7]
+    with pytest.raises(AudioRejected):
+        source.load("track", 44100, never)
