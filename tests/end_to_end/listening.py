@@ -37,12 +37,12 @@ class Page:
         """Send one message."""
         self._socket.send(msgpack.packb(message))
 
-    def hear(self, kind: str, patience_s: float = 30.0, **wanted: Any) -> dict[str, Any]:
+    def hear(self, type_: str, patience_s: float = 30.0, **wanted: Any) -> dict[str, Any]:
         """Return the next message of this kind whose fields are as wanted."""
         deadline = time.monotonic() + patience_s
         while True:
             message: dict[str, Any] = msgpack.unpackb(self._socket.recv(timeout=deadline - time.monotonic()))
-            if message["type"] == kind and all(message.get(name) == value for name, value in wanted.items()):
+            if message["type"] == type_ and all(message.get(name) == value for name, value in wanted.items()):
                 return message
 
     def until(self, path: str, value: Any) -> None:

@@ -1,0 +1,209 @@
+"""Who calls the kernel: an audio device, or a timer when there is none; one of them at any moment.
+
+    auto / NAME --> device --lost--> next device --lost--> null timer --every few seconds--> the device again
+
+Owner: the engine's loop; opening and closing happen in a worker thread, one at a time.
+Units: rate in Hz, block in frames, seconds. The frame counter is the kernel's, so it goes on whoever calls.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from audio import portaudio
+from audio.errors import AudioError, DeviceLost, FormatRejected
+from audio.portaudio import AUTO, NULL
+
+STALL_S: Final = 0.5
+"""A device whose frame counter stands still this long is lost."""
+
+RETRY_S: Final = 5.0
+"""How often a lost device is looked for again."""
+
+PRIORITY: Final = 10
+"""Real-time priority of the null timer: below that of JACK and of the system's own audio threads."""
+
+
+class Kernel(Protocol):
+    """What drives sound: the host of the kernel."""
+
+    callback_address: int
+    userdata_address: int
+
+    def run_null(self, block: int) -> None:
+        """Call the kernel on absolute deadlines until `stop_null`; returns when stopped."""
+
+    def stop_null(self) -> None:
+        """Make `run_null` return within a block."""
+
+    def set_latency(self, frames: int) -> None:
+        """Tell the clock how many frames lie between callback and output."""
+
+    @property
+    def frame(self) -> int:
+        """Frames rendered since the engine began."""
+
+
+class NullOutput:
+    """A compiled loop on absolute deadlines in a thread of its own; for machines and moments without a device."""
+
+    name = "null"
+    api = ""
+    latency_s = 0.0
+
+    def __init__(self, kernel: Kernel, block: int) -> None:
+        self.realtime = False
+        self._kernel = kernel
+        self._thread = threading.Thread(target=self._run, args=(block,), name="null-output", daemon=True)
+        self._thread.start()
+
+    @property
+    def active(self) -> bool:
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._kernel.stop_null()
+        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            raise DeviceLost("the null output does not stop")
+
+    def _run(self, block: int) -> None:
+        self.realtime = ask_for_realtime()
+        self._kernel.run_null(block)
+
+
+class DeviceOutput:
+    """A PortAudio stream that calls the kernel."""
+
+    realtime = True
+
+    def __init__(self, kernel: Kernel, device: portaudio.Device, rate: int, block: int) -> None:
+        self.name, self.api = f"{device.name}, {device.api}", device.api
+        self._stream = portaudio.Output(
+            device, rate=rate, block=block, callback=kernel.callback_address, userdata=kernel.userdata_address
+        )
+        self.latency_s = self._stream.latency_s
+
+    @property
+    def active(self) -> bool:
+        return self._stream.active
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class DeviceKeeper:
+    """Keep something calling the kernel. Methods block: call them from one worker thread at a time."""
+
+    def __init__(self, kernel: Kernel, wanted: str, rate: int, block: int, say: Callable[[str], None]) -> None:
+        self._kernel, self.wanted, self._rate, self._block = kernel, wanted, rate, block
+        self.say = say
+        self.output: NullOutput | DeviceOutput | None = None
+        #: Times a device went away.
+        self.losses = 0
+        self._frame, self._moved_s, self._tried_s = -1, 0.0, 0.0
+        #: The programming interface (JACK, ALSA...) whose driver hung at closing: not to be touched again.
+        self._hung_api = ""
+
+    @property
+    def name(self) -> str:
+        """Name of what calls the kernel now."""
+        return self.output.name if self.output is not None else "none"
+
+    def start(self) -> None:
+        """Open the wanted device, or the null timer."""
+        if self.wanted != NULL and self._open_device(first=True):
+            return
+        self._open_null()
+
+    def check(self, now_s: float) -> None:
+        """Notice a lost device and replace it; with the null timer in a device's place, look for the device again."""
+        output = self.output
+        if output is None:
+            self._open_null()
+            return
+        if isinstance(output, NullOutput) and self.losses and now_s - self._tried_s > RETRY_S:
+            self._try_again(now_s)
+            return
+        frame = self._kernel.frame
+        if frame != self._frame:
+            self._frame, self._moved_s = frame, now_s
+        if output.active and now_s - self._moved_s < STALL_S:
+            return
+        self.say(f"audio device {output.name} went away: the music goes on")
+        self.losses += 1
+        self._close()
+        self._tried_s = now_s
+        if isinstance(output, NullOutput) or not self._open_device(first=False):
+            self._open_null()
+
+    def close(self) -> None:
+        """Stop calling the kernel."""
+        self._close()
+
+    def _try_again(self, now_s: float) -> None:
+        # PortAudio sees new devices only when it starts anew, which is safe here: no stream is open.
+        self._tried_s = now_s
+        if self._hung_api or not self._find():
+            return
+        self._close()
+        if not self._open_device(first=False):
+            self._open_null()
+
+    def _find(self) -> list[portaudio.Device]:
+        try:
+            if not self._hung_api:
+                portaudio.rescan()
+            return [device for device in portaudio.choose(self.wanted) if device.api != self._hung_api]
+        except Exception as fault:
+            self.say(f"audio devices cannot be listed: {fault}")
+            return []
+
+    def _open_device(self, *, first: bool) -> bool:
+        found = portaudio.choose(self.wanted) if first else self._find()
+        if not found and first:
+            what = "no output device was found" if self.wanted == AUTO else f"no output device is called {self.wanted}"
+            reason = what if portaudio.available() else "the PortAudio library is missing"
+            self.say(f"{reason}: the engine runs on a timer; the page can play the sound")
+        for device in found:
+            try:
+                self._adopt(DeviceOutput(self._kernel, device, self._rate, self._block))
+            except FormatRejected as refused:
+                if first:
+                    self.say(str(refused))
+                continue
+            return True
+        return False
+
+    def _open_null(self) -> None:
+        self._adopt(NullOutput(self._kernel, self._block))
+
+    def _adopt(self, output: NullOutput | DeviceOutput) -> None:
+        self.output = output
+        self._kernel.set_latency(round(output.latency_s * self._rate))
+        self._frame, self._moved_s = self._kernel.frame, time.monotonic()
+        self._tried_s = self._moved_s
+
+    def _close(self) -> None:
+        output, self.output = self.output, None
+        if output is None:
+            return
+        try:
+            output.close()
+        except AudioError as fault:
+            self._hung_api = output.api
+            self.say(f"{fault}: restart the engine to use it again")
+
+
+def ask_for_realtime() -> bool:
+    """Ask for a real-time scheduling class for the calling thread; say whether it was given."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except (OSError, AttributeError):
+        return False
+    return True

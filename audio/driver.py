@@ -1,0 +1,33 @@
+"""What an audio device or the null timer needs of the kernel: addresses to call, and the loop that calls them.
+
+Owner: the engine; the addresses hold as long as it lives. Units: frames at the engine rate.
+"""
+
+from audio.host import KernelHost
+
+
+class Driver:
+    """A kernel host seen from the device side. One caller at a time: a stream, or `run_null`."""
+
+    def __init__(self, host: KernelHost) -> None:
+        self._host = host
+        #: Address of the PaStreamCallback, and of what it is given.
+        self.callback_address = host.callback
+        self.userdata_address = host.state_pointer
+
+    @property
+    def frame(self) -> int:
+        """Frames rendered since the engine began."""
+        return self._host.frame
+
+    def set_latency(self, frames: int) -> None:
+        """Tell the clock how many frames lie between callback and output."""
+        self._host.block["clock"]["latency_frames"] = frames
+
+    def run_null(self, block: int) -> None:
+        """Call the kernel on absolute deadlines until `stop_null`; holds no lock of Python's."""
+        self._host.run_null(block)
+
+    def stop_null(self) -> None:
+        """Make `run_null` return within a block."""
+        self._host.stop()

@@ -1,0 +1,253 @@
+// The HTTP side: tracks, jobs, registry. Every failure becomes an ApiError with a sentence for the performer.
+
+import { asControl, type Control } from './controls';
+import { words } from './format';
+
+export interface StemRow {
+  id: string;
+  stem_type: string;
+  engine: string;
+  model: string;
+  chosen: boolean;
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  track_id: string;
+  status: string;
+  progress: number;
+  stage: string;
+  error: string | null;
+}
+
+export interface Track {
+  id: string;
+  title: string;
+  artist: string;
+  album: string;
+  duration: number;
+  jobs: Job[];
+  stems: StemRow[];
+  tempo: number | null;
+  key: string;
+}
+
+export interface TrackPage {
+  tracks: Track[];
+  cursor: string | null;
+}
+
+/** A separation engine; `reason` says why it cannot run here, empty where it can. */
+export interface Engine {
+  name: string;
+  label: string;
+  reason: string;
+}
+
+/** Whether other machines may come in, and how: `links` log a phone in, once each. */
+export interface Lan {
+  open: boolean;
+  addresses: string[];
+  oscPort: number;
+  links: string[];
+}
+
+export class ApiError extends Error {
+  /** Seconds to wait before asking again, where the server said so. */
+  retryAfterS = 0;
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+type Json = Record<string, unknown>;
+
+function map(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(value: unknown, otherwise = ''): string {
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : otherwise;
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+/** What an error answer says, in words. */
+export function errorOf(status: number, body: unknown): ApiError {
+  const error = map(map(body)['error']);
+  const message = text(error['message']);
+  if (message) return new ApiError(status, text(error['code'], 'error'), message);
+  if (status === 401 || status === 403) {
+    return new ApiError(status, 'not_allowed', 'This page is not logged in. Open the link that `alchemy run` printed.');
+  }
+  if (status === 413) return new ApiError(status, 'too_large', 'The file is too large for this server.');
+  return new ApiError(status, 'error', `The server answered ${status}.`);
+}
+
+/** What a kind of job is called in front of a performer. */
+export function jobName(kind: string): string {
+  return { processing: 'Separation', analysis: 'Analysis', download: 'Download' }[kind] ?? words(kind);
+}
+
+/** A job's row, from whichever of the job tables. */
+export function asJob(row: unknown, trackId = ''): Job {
+  const found = map(row);
+  return {
+    id: text(found['id']),
+    kind: text(found['kind'], 'job'),
+    track_id: text(found['track_id'], trackId),
+    status: text(found['status']),
+    progress: number(found['progress']),
+    stage: text(found['stage']),
+    error: text(found['error']) || text(map(found['error'])['message']) || text(found['error_message']) || null,
+  };
+}
+
+export function asTrack(row: unknown): Track {
+  const found = map(row);
+  const id = text(found['id']);
+  const analysis = map(found['analysis']);
+  return {
+    id,
+    title: text(found['title'], 'Untitled') || 'Untitled',
+    artist: text(found['artist']),
+    album: text(found['album']),
+    duration: number(found['duration']),
+    jobs: list(found['jobs']).map((job) => asJob(job, id)),
+    stems: list(found['stems']).map((stem) => {
+      const row_ = map(stem);
+      return {
+        id: text(row_['id']),
+        stem_type: text(row_['stem_type']),
+        engine: text(row_['engine']),
+        model: text(row_['model']),
+        chosen: row_['chosen'] !== false,
+      };
+    }),
+    tempo: number(analysis['tempo']) || number(found['bpm']) || null,
+    key: text(analysis['key']) || text(found['key']),
+  };
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      method,
+      credentials: 'same-origin',
+      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiError(0, 'offline', 'The server cannot be reached.');
+  }
+  const content: unknown = answer.status === 204 ? null : await answer.json().catch(() => null);
+  if (!answer.ok) throw errorOf(answer.status, content);
+  return content;
+}
+
+export async function controls(): Promise<Map<string, Control>> {
+  const found = await call('GET', '/api/controls');
+  const rows = Array.isArray(found) ? found : list(map(found)['controls']);
+  const read = rows.map(asControl).filter((row) => row !== null);
+  return new Map(read.map((row) => [row.path, row]));
+}
+
+export async function tracks(query: string, cursor: string | null): Promise<TrackPage> {
+  const asked = new URLSearchParams({ limit: '100', sort: '-inserted_at' });
+  if (query) asked.set('q', query);
+  if (cursor) asked.set('cursor', cursor);
+  const found = await call('GET', `/api/tracks?${asked}`);
+  const rows = Array.isArray(found) ? found : list(map(found)['tracks']);
+  return { tracks: rows.map(asTrack), cursor: text(map(found)['cursor']) || null };
+}
+
+export async function track(id: string): Promise<Track> {
+  return asTrack(await call('GET', `/api/tracks/${encodeURIComponent(id)}`));
+}
+
+export async function jobs(): Promise<Job[]> {
+  const found = await call('GET', '/api/jobs');
+  const rows = Array.isArray(found) ? found : list(map(found)['jobs']);
+  return rows.map((row) => asJob(row));
+}
+
+export async function engines(): Promise<Engine[]> {
+  return list(map(await call('GET', '/api/engines'))['engines']).map((row) => {
+    const found = map(row);
+    const name = text(found['name']);
+    const reason = found['available'] === false ? text(found['reason'], 'It cannot run on this machine.') : '';
+    return { name, label: text(found['label'], name) || name, reason };
+  });
+}
+
+export async function waveform(id: string): Promise<ArrayBuffer> {
+  const answer = await fetch(`/api/tracks/${encodeURIComponent(id)}/waveform`, { credentials: 'same-origin' });
+  if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
+  return answer.arrayBuffer();
+}
+
+export const separate = (id: string, engine: string): Promise<unknown> =>
+  call('POST', `/api/tracks/${encodeURIComponent(id)}/separate`, engine ? { engine } : {});
+export const analyse = (id: string): Promise<unknown> =>
+  call('POST', `/api/tracks/${encodeURIComponent(id)}/analyze`, {});
+export const removeTrack = (id: string): Promise<unknown> => call('DELETE', `/api/tracks/${encodeURIComponent(id)}`);
+export const cancelJob = (id: string): Promise<unknown> =>
+  call('POST', `/api/jobs/${encodeURIComponent(id)}/cancel`, {});
+export const retryJob = (id: string): Promise<unknown> => call('POST', `/api/jobs/${encodeURIComponent(id)}/retry`, {});
+export const judgePeer = (address: string, status: 'allowed' | 'blocked'): Promise<unknown> =>
+  call('POST', '/api/peers', { address, status });
+function asLan(row: unknown): Lan {
+  const found = map(row);
+  const texts = (name: string): string[] => list(found[name]).filter((one) => typeof one === 'string');
+  return {
+    open: found['open'] === true,
+    addresses: texts('addresses'),
+    oscPort: number(found['osc_port']),
+    links: texts('links').filter((link) => link.startsWith('https://') || link.startsWith('http://')),
+  };
+}
+
+export const lan = async (): Promise<Lan> => asLan(await call('GET', '/api/lan'));
+/** Open or close the network; opening, or opening again, gives fresh links. */
+export const setLan = async (open: boolean): Promise<Lan> => asLan(await call('POST', '/api/lan', { open }));
+export const learn = (path: string): Promise<unknown> => call('POST', '/api/midi/learn', { path });
+export const forgetLearn = (): Promise<unknown> => call('DELETE', '/api/midi/learn');
+
+/** Send one file. `fetch` cannot tell how far an upload is, so this is the older way. */
+export function upload(file: File, progress: (part: number) => void, aborted: AbortSignal): Promise<Track> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const form = new FormData();
+    form.append('file', file, file.name);
+    request.open('POST', '/api/tracks');
+    request.responseType = 'json';
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable && event.total > 0) progress(event.loaded / event.total);
+    };
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) resolve(asTrack(request.response));
+      else {
+        const error = errorOf(request.status, request.response);
+        error.retryAfterS = Number(request.getResponseHeader('Retry-After')) || 0;
+        reject(error);
+      }
+    };
+    request.onerror = () => reject(new ApiError(0, 'offline', 'The connection broke while the file was on its way.'));
+    request.onabort = () => reject(new ApiError(0, 'aborted', 'Stopped.'));
+    aborted.addEventListener('abort', () => request.abort(), { once: true });
+    request.send(form);
+  });
+}

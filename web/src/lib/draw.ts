@@ -1,0 +1,53 @@
+// Paints waveforms. Colours come from the bands: bass warm, middle of the deck's colour, high pale.
+
+import { column, type Bins, type Column, type Waveform } from './waveform';
+
+const LOOK: Column = { lowest: 0, highest: 0, low: 0, middle: 0, high: 0 };
+
+export interface Paint {
+  low: string;
+  middle: string;
+  high: string;
+}
+
+/** Draw `from`..`to` seconds over the whole of a canvas of `width` x `height` device pixels. */
+export function drawStretch(
+  canvas: CanvasRenderingContext2D,
+  wave: Waveform,
+  bins: Bins,
+  from: number,
+  to: number,
+  width: number,
+  height: number,
+  paint: Paint,
+): void {
+  const middle = height / 2;
+  const perPixel = (to - from) / width;
+  for (const [band, colour] of [
+    ['low', paint.low],
+    ['middle', paint.middle],
+    ['high', paint.high],
+  ] as const) {
+    canvas.fillStyle = colour;
+    for (let x = 0; x < width; x += 1) {
+      const start = from + x * perPixel;
+      if (!column(wave, bins, start, start + perPixel, LOOK)) continue;
+      const peak = Math.max(LOOK.highest, -LOOK.lowest);
+      // bands are roots of RMS: squared again they are levels, drawn no higher than the peak that was there
+      const level = band === 'low' ? peak : Math.min(peak, LOOK[band] ** 1.5 * (band === 'middle' ? 1.05 : 0.9));
+      const reach = Math.max(0.5, level * (middle - 1));
+      canvas.fillRect(x, middle - reach, 1, 2 * reach);
+    }
+  }
+}
+
+/** Match a canvas to its place on the screen; true when its size changed. */
+export function fit(canvas: HTMLCanvasElement): boolean {
+  const scale = Math.min(window.devicePixelRatio || 1, 2);
+  const width = Math.max(1, Math.round(canvas.clientWidth * scale));
+  const height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  if (canvas.width === width && canvas.height === height) return false;
+  canvas.width = width;
+  canvas.height = height;
+  return true;
+}
