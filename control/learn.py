@@ -131,9 +131,7 @@ class Learner:
             return self._done(port, Source(SourceKind.CC, channel, number))
         return self._done(port, Source(SourceKind.CC, channel, number), Mode.RELATIVE, encoding)
 
-    def _done(
-        self, port: str, source: Source, mode: Mode | None = None, encoding: Encoding = Encoding.TWOS
-    ) -> Learned:
+    def _done(self, port: str, source: Source, mode: Mode | None = None, encoding: Encoding = Encoding.TWOS) -> Learned:
         assert self.path is not None
         if mode is Mode.RELATIVE and resolve(self.path, "1").kind is Kind.TRIGGER:
             mode = None

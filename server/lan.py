@@ -25,7 +25,7 @@ from server.tls import lan_addresses, server_context
 _log = logging.getLogger(__name__)
 
 PORT_STEP: Final = 443
-"""HTTPS is tried this far above the port of the page, so that 4000 gives 4443; any free port if that is taken."""
+"""HTTPS is tried this far above the port of the page: 4443 beside 4000. If that is taken, any free port serves."""
 
 
 class LanRefused(ServerError):
@@ -48,7 +48,8 @@ def page_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
     """Return how we serve, over HTTP and HTTPS alike."""
     return uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        ws="websockets-sansio", ws_max_size=1 << 24, ws_per_message_deflate=False, timeout_graceful_shutdown=1, **options,
+        ws="websockets-sansio", ws_max_size=1 << 24, ws_per_message_deflate=False, timeout_graceful_shutdown=1,
+        **options,
     )  # fmt: skip
 
 
@@ -82,8 +83,9 @@ class Lan:
         return [f"https://{address}:{self.https_port}/?token={token}" for address in self.addresses]
 
     async def open(self) -> None:
-        """Let the network in. Raises LanRefused."""
-        await self._set(True)
+        """Let the network in, if it is not in already. Raises LanRefused."""
+        if not self.is_open:
+            await self._set(True)
 
     async def close(self) -> None:
         """Shut the network out again, those who are in too."""

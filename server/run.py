@@ -282,6 +282,7 @@ def _connect(services: Services, notices: "_Notices") -> None:
         if job.status in ("completed", "failed", "cancelled"):
             readiness.forget(job.id)
             services.library.changed(job.track_id, job.user_id)
+            services.library.tidy()
 
     def on_stretch(track_id: UUID, job_id: UUID, stem_type: str, path: Path, start: int, stop: int) -> None:
         services.deckhand.loader.on_stretch(track_id, job_id, stem_type, path, start, stop)

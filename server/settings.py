@@ -61,7 +61,7 @@ OPTIONS: Final = (
     Option("host", str, "127.0.0.1", "address the page and the API listen on", metavar="ADDRESS"),
     Option("port", int, 4000, "port of the page and the API", 0, 65535, metavar="PORT"),
     Option("osc_port", int, 8000, "UDP port for OSC", 0, 65535, metavar="PORT"),
-    Option("audio", str, "auto", "output device: auto, null (no sound card) or part of a device's name", metavar="NAME"),
+    Option("audio", str, "auto", "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
     Option("block", int, 128, "frames per audio block", 16, 4096, metavar="FRAMES"),
     Option("rate", int, ENGINE_RATE, "engine rate in Hz", 44100, 96000, metavar="HZ"),
     Option("browser", bool, True, "open the page in a browser"),

@@ -29,10 +29,9 @@ RENEW_BEFORE: Final = datetime.timedelta(days=30)
 def lan_addresses() -> list[str]:
     """Return this machine's IPv4 addresses that others on the network can reach, the one of the default route first."""
     found: list[str] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        with suppress(OSError):
-            probe.connect(("192.0.2.1", 9))  # documentation address: nothing is sent, the route alone is asked for
-            found.append(probe.getsockname()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # documentation address: nothing is sent, the route alone is asked for
+        found.append(probe.getsockname()[0])
     with suppress(OSError):
         found += [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
     return [a for a in dict.fromkeys(found) if not ipaddress.ip_address(a).is_loopback]

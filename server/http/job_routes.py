@@ -26,9 +26,7 @@ OLD_TYPES: Final[dict[str, tuple[str, ...]]] = {
 
 async def separate(call: Call) -> JobView:
     asked = call.input(shapes.Separate)
-    job = await call.services.jobs.separate(
-        call.id(), call.user_id, asked.engine or "auto", asked.model, asked.options
-    )
+    job = await call.services.jobs.separate(call.id(), call.user_id, asked.engine or "auto", asked.model, asked.options)
     return view(job)
 
 

@@ -101,5 +101,3 @@ def _says(sentence: str, status: int) -> HTMLResponse:
         f"<p>{html.escape(sentence)}</p></html>"
     )
     return HTMLResponse(page, status, {"Cache-Control": "no-store"})
-
-

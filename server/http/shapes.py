@@ -82,6 +82,21 @@ class SetControl(Strict, frozen=True):
     at: int | None = None
 
 
+class Network(msgspec.Struct, frozen=True):
+    """Whether phones can come in, and how: each link logs one browser in, the likeliest address first."""
+
+    open: bool
+    addresses: list[str]
+    osc_port: int
+    links: list[str] = []
+
+
+class NetworkWish(Strict, frozen=True):
+    """Open or close the network."""
+
+    open: bool
+
+
 class Judge(Strict, frozen=True):
     """What becomes of an OSC sender: `allowed`, `blocked` or `forgotten`."""
 
@@ -108,8 +123,6 @@ class OldAnalyze(Strict, frozen=True):
 
     track_id: UUID
     type: str = "full"
-
-
 
 
 class StemList(msgspec.Struct, frozen=True):

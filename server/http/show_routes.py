@@ -126,6 +126,25 @@ async def worker_token(call: Call) -> dict[str, str]:
     return {"name": asked.name, "token": await call.services.auth.issue_worker_token(asked.name[:160], asked.queues)}
 
 
+async def get_lan(call: Call) -> shapes.Network:
+    """Say whether phones can come in. Links are made only for the one who opens the network."""
+    _owner_only(call)
+    lan = call.services.lan
+    return shapes.Network(lan.is_open, lan.addresses, call.services.osc.port)
+
+
+async def set_lan(call: Call) -> shapes.Network:
+    asked = call.input(shapes.NetworkWish)
+    _owner_only(call)
+    lan = call.services.lan
+    if not asked.open:
+        await lan.close()
+        return shapes.Network(False, lan.addresses, call.services.osc.port)
+    await lan.open()
+    links = lan.urls(await call.services.auth.login_token())
+    return shapes.Network(True, lan.addresses, call.services.osc.port, links)
+
+
 class WorkerNew(shapes.Strict, frozen=True):
     """A worker on another machine."""
 
@@ -188,6 +207,8 @@ ROWS: Final = (
     Row("GET", "/api/peers", get_peers, "OSC senders on other machines", shapes.PeerList, tag="show"),
     Row("POST", "/api/peers", judge_peer, "Allow, block or forget an OSC sender", shapes.PeerList, shapes.Judge,
         tag="show"),
+    Row("GET", "/api/lan", get_lan, "Whether phones can come in", shapes.Network, tag="show"),
+    Row("POST", "/api/lan", set_lan, "Let phones in, or shut them out", shapes.Network, shapes.NetworkWish, tag="show"),
     Row("POST", "/api/midi/learn", start_learn, "Wait for a knob to learn", body=shapes.Learn, status=204, tag="show"),
     Row("DELETE", "/api/midi/learn", stop_learn, "Stop waiting for a knob", status=204, tag="show"),
     Row("GET", "/api/me", me, "Who is logged in", shapes.Me, tag="people"),

@@ -108,8 +108,8 @@ async def _insert(
             "UPDATE stems SET chosen = false WHERE track_id = $1 AND chosen AND source <> 'import'", track_id
         )
         await tx.execute(
-            "INSERT INTO stems (track_id, stem_type, source, status, chosen, file_path, file_size, frames, sample_rate, "
-            "options) VALUES ($1, $2, 'import', 'complete', true, $3, $4, $5, $6, "
+            "INSERT INTO stems (track_id, stem_type, source, status, chosen, file_path, file_size, frames, "
+            "sample_rate, options) VALUES ($1, $2, 'import', 'complete', true, $3, $4, $5, $6, "
             "jsonb_build_object('gain', $7::double precision))",
             track_id, stem_type, str(relative), size, frames, MODEL_RATE, gain,
         )  # fmt: skip

@@ -155,9 +155,7 @@ async def _places(db: Queries, playlist_id: UUID) -> list[_Place]:
 
 
 async def _own(tx: Transaction, track_ids: Sequence[UUID], user_id: int) -> None:
-    found = await tx.value(
-        "SELECT count(*) FROM tracks WHERE id = ANY($1) AND user_id = $2", list(track_ids), user_id
-    )
+    found = await tx.value("SELECT count(*) FROM tracks WHERE id = ANY($1) AND user_id = $2", list(track_ids), user_id)
     if found != len(track_ids):
         raise NotFound("There is no such track.")
 

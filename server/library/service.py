@@ -105,6 +105,10 @@ class Library:
             with anyio.move_on_after(TIDY_S):
                 await self._untidy.wait()
 
+    def tidy(self) -> None:
+        """Remove soon what rows have let go of; returns at once."""
+        self._untidy.set()
+
     # ---- importing
 
     def new_upload(self) -> Path:
@@ -416,4 +420,3 @@ def _words(tags: Tags, filename: str, title: str | None, artist: str | None) -> 
         "genre": tags.genre,
         "year": tags.year,
     }
-

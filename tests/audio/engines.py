@@ -68,7 +68,7 @@ def at_engine(audio: Audio, rate: int = 44_100) -> Audio:
 async def until(what: Callable[[], bool]) -> None:
     """Wait until `what()` holds; fail when it does not within `PATIENCE_S`."""
     with anyio.fail_after(PATIENCE_S):
-        while not what():  # noqa: ASYNC110  what is waited for is in other processes
+        while not what():
             await anyio.sleep(0.002)
 
 

@@ -44,7 +44,7 @@ def test_a_midi_line_names_message_and_control() -> None:
 
 async def until_said(lines: list[str], text: str) -> None:
     with anyio.fail_after(15):
-        while not any(text in line for line in lines):  # noqa: ASYNC110 - what is awaited comes by a socket
+        while not any(text in line for line in lines):
             await anyio.sleep(0.005)
 
 

@@ -103,7 +103,8 @@ async def test_a_flood_from_one_sender_delays_no_other() -> None:
     """Of two senders that wait together, the one with a single message is served in the first turns."""
     heard = Heard()
     with (
-        opened(heard) as door, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
+        opened(heard) as door,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
     ):
         count = min(400, door.counts().receive_buffer // KERNEL_COST - 1)

@@ -44,7 +44,7 @@ def desk(jack: None) -> Iterator[Controller]:
 
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.move_on_after(20):
-        while not condition():  # noqa: ASYNC110 - what is awaited happens in another program
+        while not condition():
             await anyio.sleep(0.01)
     assert condition()
 

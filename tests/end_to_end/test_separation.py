@@ -60,7 +60,7 @@ def test_the_stems_on_disk_add_up_to_the_mix(spectral: Program, separated: dict[
     mix, rate = soundfile.read(song, dtype="float64")
     folder = spectral.data / "stems" / str(separated["id"])
     [job] = list(folder.iterdir())
-    assert sorted(path.name for path in job.iterdir()) == sorted(f"{stem}.flac" for stem in STEMS)
+    until("raw files are gone", lambda: {path.name for path in job.iterdir()} == {f"{stem}.flac" for stem in STEMS})
     total = sum(soundfile.read(job / f"{stem}.flac", dtype="float64")[0] for stem in STEMS)
     assert rate == 44_100
     assert np.abs(total - mix).max() < 2**-20

@@ -66,7 +66,7 @@ def _alive(pid: int) -> bool:
 
 async def _until_dead(pid: int) -> None:
     with anyio.fail_after(20):
-        while _alive(pid):  # noqa: ASYNC110  nothing tells of a process that is not ours
+        while _alive(pid):
             await anyio.sleep(0.01)
 
 
@@ -141,7 +141,7 @@ async def test_an_orphan_is_ended_and_a_stale_pid_file_is_not_believed(data: Pat
     command = [place.binaries / "postgres", "-D", place.cluster, "-k", place.socket, "-c", "listen_addresses="]
     orphan = _start(command, stderr=subprocess.DEVNULL, cwd="/", **account)
     with anyio.fail_after(20):
-        while not embedded._is_ready(place.cluster, orphan.pid):  # noqa: ASYNC110  PostgreSQL says so in a file
+        while not embedded._is_ready(place.cluster, orphan.pid):
             await anyio.sleep(0.01)
     async with embedded_postgres(data, data / "run", fsync=False) as server:
         assert server.pid != orphan.pid

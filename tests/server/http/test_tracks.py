@@ -90,9 +90,7 @@ async def test_an_upload_that_does_not_fit_leaves_nothing(
         ("multipart/form-data; boundary=" + "x" * 1000, b"--x--"),
     ],
 )
-async def test_what_is_not_a_form_is_refused(
-    api: httpx2.AsyncClient, parts: Parts, kind: str, body: bytes
-) -> None:
+async def test_what_is_not_a_form_is_refused(api: httpx2.AsyncClient, parts: Parts, kind: str, body: bytes) -> None:
     answer = await api.post("/api/tracks", content=body, headers={"Content-Type": kind})
     assert answer.status_code == 422
     assert files_under(parts.library.storage.data) == set()
@@ -178,9 +176,7 @@ async def test_stems_are_listed_chosen_and_exported(api: httpx2.AsyncClient, par
     assert single.headers["content-disposition"].startswith("attachment")
 
 
-async def test_a_track_on_a_deck_is_not_removed_under_it(
-    api: httpx2.AsyncClient, parts: Parts, tmp_path: Path
-) -> None:
+async def test_a_track_on_a_deck_is_not_removed_under_it(api: httpx2.AsyncClient, parts: Parts, tmp_path: Path) -> None:
     track = (await upload(api, write_wav(tmp_path / "a.wav"))).json()
     parts.show.values["/deck/2/load"] = track["id"]
     answer = await api.delete(f"/api/tracks/{track['id']}")

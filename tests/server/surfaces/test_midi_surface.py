@@ -104,7 +104,7 @@ class Rig:
 
 async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     with anyio.move_on_after(seconds):
-        while not condition():  # noqa: ASYNC110 - what is awaited happens in another program
+        while not condition():
             await anyio.sleep(0.005)
     assert condition()
 

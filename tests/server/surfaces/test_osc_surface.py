@@ -79,7 +79,7 @@ class Rig:
 
 async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     with anyio.move_on_after(seconds):
-        while not condition():  # noqa: ASYNC110 - what is awaited happens in a socket, not in an event of ours
+        while not condition():
             await anyio.sleep(0.002)
     assert condition()
 
