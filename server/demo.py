@@ -29,5 +29,5 @@ def demo(settings: Settings, named: argparse.Namespace) -> int:
                     remote.upload_stem(track["id"], stem.stem, stem)
             remote.set(f"/deck/{deck}/load", track["id"])
             print(f"Deck {deck}: {ARTIST} - {song.title}, {song.tempo:g} BPM, {song.key}")
-    print("Press play on the page, or: oscsend localhost", settings.osc_port, "/deck/1/play i 1")
+        print(f"Press play on the page, or: oscsend localhost {remote.address.osc_port} /deck/1/play i 1")
     return 0

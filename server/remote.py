@@ -43,6 +43,7 @@ class Address:
     token: str
     database: str = ""
     worker_token: str = ""
+    osc_port: int = 8000
 
     def write(self, runtime: Path) -> None:
         """Leave the address for the command line, readable by its owner alone."""

@@ -238,6 +238,7 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
             await auth.issue_api_token("command line"),
             db.url,
             await auth.issue_worker_token("command line", local=True),
+            osc.port,
         ).write(settings.runtime)
         link = f"{url}/?token={await auth.login_token()}"
         print(f"ready {link}", flush=True)

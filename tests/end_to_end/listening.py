@@ -21,7 +21,9 @@ class Page:
         self._open = ExitStack()
         url = program.url.replace("http", "ws") + "/ws/live"
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        self._socket: ClientConnection = self._open.enter_context(connect(url, additional_headers=headers))
+        self._socket: ClientConnection = self._open.enter_context(
+            connect(url, additional_headers=headers, ping_interval=None, close_timeout=2)
+        )
         self.say({"type": "hello", "protocol": 1, "client": "test"})
         self.welcome = self.hear("welcome")
         if topics:
