@@ -14,9 +14,10 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from audio.adoption import is_alive
 from audio.client import EngineClient
 from audio.errors import AudioError, BlockVersionMismatch
-from audio.launch import EngineProcess, WarmStandby, adopt_or_start
+from audio.launch import EngineProcess, WarmStandby, adopt_or_start, arguments, spawn
 from audio.settings import AudioSettings
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
@@ -50,12 +51,22 @@ class EngineKeeper:
         """Wait until the first engine plays, or could not be had."""
         await self._first.wait()
 
+    def begin(self) -> None:
+        """Start an engine where none runs, without waiting for it: it gets ready while the server does."""
+        if not is_alive(self._runtime):
+            self._process = spawn(*arguments(self._runtime, self._settings), log=self._log_file)
+
+    async def _first_engine(self) -> EngineClient:
+        if self._process is not None:
+            return await self._process.ready(self._runtime)
+        client, self._process = await adopt_or_start(self._runtime, self._settings, log=self._log_file)
+        return client
+
     async def run(self, deckhand: EngineDeckhand, show: Show) -> None:
         """Keep an engine until cancelled; leaves it running."""
         failures = 0
         try:
-            client, self._process = await adopt_or_start(self._runtime, self._settings, log=self._log_file)
-            deckhand.attach(client)
+            deckhand.attach(await self._first_engine())
         except BlockVersionMismatch as error:
             show.notice(Notice("warning", "engine_version", str(error)))
         except AudioError as error:
@@ -94,14 +105,13 @@ class EngineKeeper:
     async def stop(self, client: EngineClient | None) -> None:
         """End the engine, politely first."""
         process, self._process = self._process, None
-        if client is None:
-            return
-        with suppress(AudioError), anyio.move_on_after(QUIT_S):
-            await client.quit()
-            while client.alive:
-                await anyio.sleep(0.01)
+        if client is not None:
+            with suppress(AudioError), anyio.move_on_after(QUIT_S):
+                await client.quit()
+                while client.alive:
+                    await anyio.sleep(0.01)
         if process is not None and process.running:
             await anyio.to_thread.run_sync(process.end)
-        elif client.alive:
+        elif process is None and client is not None and client.alive:
             with suppress(ProcessLookupError):
                 os.kill(client.pid, signal.SIGKILL)

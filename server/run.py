@@ -146,8 +146,15 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
     listener = _listen(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])
     notices = _Notices()
+    keeper = EngineKeeper(
+        AudioSettings(device=settings.audio, block=settings.block, rate=settings.rate),
+        settings.runtime,
+        settings.data / "logs" / "engine.log",
+    )
+    keeper.begin()
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
+        stack.push_async_callback(keeper.stop, None)
         db = await stack.enter_async_context(open_database(settings, notices.warn))
         await migrations.migrate(db)
         auth = Authentication(db, token=settings.token)
@@ -158,11 +165,6 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
         library = Library(db, settings.data, importer)
         await library.open()
 
-        keeper = EngineKeeper(
-            AudioSettings(device=settings.audio, block=settings.block, rate=settings.rate),
-            settings.runtime,
-            settings.data / "logs" / "engine.log",
-        )
         deckhand = EngineDeckhand(library, on_lost=keeper.lost)
         state, restored = await anyio.to_thread.run_sync(persistence.restore, settings.data / "show.json")
         logs: list[IntentLog] = []  # none, or the one of --log as soon as the engine is there

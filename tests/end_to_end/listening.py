@@ -12,6 +12,8 @@ from websockets.sync.client import ClientConnection, connect
 from tests.end_to_end.program import TOKEN, Program
 
 ENGINE_RATE = 48_000
+SETTLE_FRAMES = 2_400
+"""Gains glide for 5 ms, and a command waits for the next block."""
 
 
 class Page:
@@ -55,15 +57,15 @@ class Page:
 
     def listen(self, seconds: float) -> npt.NDArray[np.float32]:
         """Return that much of the master, float32 (frames, 2), without a gap; only what sounds from now on."""
+        self.say({"type": "ping", "sent": 0.0, "id": -1})
+        now = self.hear("pong", id=-1)["frame"]
         wanted = int(seconds * ENGINE_RATE)
-        first = self.hear("audio")
-        while True:  # what was on its way is from before
-            newer = self.hear("audio")
-            if newer["frame"] - first["frame"] >= ENGINE_RATE // 5:
-                break
-        blocks, expected = [], None
-        while sum(map(len, blocks)) < wanted:
+        blocks: list[npt.NDArray[np.float32]] = []
+        expected = None
+        while sum(len(block) for block in blocks) < wanted:
             message = self.hear("audio")
+            if message["frame"] < now + SETTLE_FRAMES:
+                continue  # from before, or of the block that was being made
             assert expected in (None, message["frame"]), "the page missed a block"
             block = np.frombuffer(message["pcm"], "<f4").reshape(-1, 2)
             expected = message["frame"] + len(block)
