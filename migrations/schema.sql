@@ -184,6 +184,8 @@ CREATE TABLE tracks (
     reference_gain   double precision CHECK (reference_gain > 0),
     reference_sha256 text CHECK (reference_sha256 ~ '^[0-9a-f]{64}$'),
     peak             double precision CHECK (peak >= 0),
+    -- what the performer should know about the file, in sentences: that it ends too early, say
+    warnings         text[] NOT NULL DEFAULT '{}',
     waveform_path    text,
     cover_path       text,
     search_text      text NOT NULL GENERATED ALWAYS AS

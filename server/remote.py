@@ -156,6 +156,8 @@ def import_paths(remote: Remote, paths: Sequence[Path], *, wait: bool) -> int:
         else:
             imported.append(track["id"])
             print(f"{track['id']}  {track.get('artist') or 'Unknown artist'} - {track['title']}")
+            for sentence in track["warnings"]:
+                print(f"{path}: {sentence}", file=sys.stderr)
     if not imported and not refused:
         print("No audio files there.", file=sys.stderr)
         return 1

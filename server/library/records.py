@@ -95,6 +95,7 @@ class TrackRow(msgspec.Struct, frozen=True):
     reference_gain: float | None
     reference_sha256: str | None
     peak: float | None
+    warnings: tuple[str, ...]
     waveform_path: str | None
     cover_path: str | None
     inserted_at: datetime.datetime
@@ -125,6 +126,8 @@ class Track(msgspec.Struct, frozen=True):
     codec: str | None
     channels: int | None
     sample_rate: int | None
+    #: What to know about the file, in sentences.
+    warnings: tuple[str, ...]
     has_cover: bool
     status: str
     inserted_at: datetime.datetime

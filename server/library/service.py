@@ -228,6 +228,7 @@ class Library:
             "reference_gain": reference.gain,
             "reference_sha256": reference.sha256,
             "peak": reference.peak,
+            "warnings": [clean(sentence, 500) for sentence in reference.warnings],
         }
         try:
             with anyio.CancelScope(shield=True):

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import msgpack
 import psutil
 from pythonosc.udp_client import SimpleUDPClient
+from websockets.sync.client import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "test-token-of-the-owner"
@@ -40,6 +42,18 @@ def until(what: str, look: Callable[[], Any], patience_s: float = PATIENCE_S) ->
             return found
         assert time.monotonic() < deadline, f"waited {patience_s:.0f} s for: {what}; last: {found!r}"
         time.sleep(0.02)
+
+
+class PatientClient(httpx2.Client):
+    """A client that slows down when it is told to."""
+
+    def request(self, *arguments: Any, **named: Any) -> httpx2.Response:
+        """Send a request, again after a while when there were too many."""
+        while True:
+            answer = super().request(*arguments, **named)
+            if answer.status_code != 429:
+                return answer
+            time.sleep(float(answer.headers["Retry-After"]))
 
 
 class Program:
@@ -83,7 +97,7 @@ class Program:
             ready = re.match(r"ready (http://[^/]+:(\d+))(/\S*)", line)
             if ready:
                 self.url, self.port, self.login_url = ready[1], int(ready[2]), ready[1] + ready[3]
-                self.http = httpx2.Client(
+                self.http = PatientClient(
                     base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
                 )
                 self.osc = SimpleUDPClient("127.0.0.1", self.osc_port)
@@ -123,6 +137,7 @@ class Program:
     def _close(self) -> None:
         with contextlib.suppress(AttributeError):
             self.http.close()
+            self.osc._sock.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.log.close()
@@ -185,11 +200,20 @@ class Program:
         assert answer.is_success, answer.text
 
     def controls(self) -> dict[str, Any]:
-        """Return every control's value at this moment."""
-        answer = self.http.get("/api/session")
-        assert answer.is_success, answer.text
-        controls: dict[str, Any] = answer.json()["controls"]
-        return controls
+        """Return every control's value at this moment, as a page is told when it comes."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with connect(self.url.replace("http", "ws") + "/ws/live", additional_headers=headers) as page:
+            page.send(msgpack.packb({"type": "hello", "protocol": 1, "client": "test"}))
+            page.send(msgpack.packb({"type": "subscribe", "topics": ["meters"]}))
+            controls: dict[str, Any] = {}
+            while True:
+                message = msgpack.unpackb(page.recv(timeout=PATIENCE_S))
+                if message["type"] == "welcome":
+                    controls = message["controls"]
+                elif message["type"] == "meters" and controls:
+                    for number, deck in enumerate(message["decks"], start=1):
+                        controls[f"/deck/{number}/position"] = deck["position"]
+                    return controls
 
     def control(self, path: str) -> Any:
         """Return one control's value."""

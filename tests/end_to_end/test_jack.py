@@ -44,7 +44,7 @@ def test_a_mute_from_osc_is_heard_in_what_jack_recorded(on_jack: Program) -> Non
             until("a second of sound", lambda: len(recorder.blocks) >= start + 376)
             audio = np.concatenate(recorder.blocks[start : start + 375])
             # The recorder, which is Python, loses blocks on a busy machine: the median of tenths, and a wide bound. The
-        # exact levels are asserted where nothing is lost, in test_main_job.
+            # exact levels are asserted where nothing is lost, in test_main_job.
             tenths = audio.reshape(10, -1, 2)
             return {stem: float(np.median([level(t, hz) for t in tenths])) / AMPLITUDE for stem, hz in TONES.items()}
 

@@ -31,6 +31,8 @@ export interface Track {
   stems: StemRow[];
   tempo: number | null;
   key: string;
+  /** What to know about the file, in sentences: that it ends too early, say. */
+  warnings: string[];
 }
 
 export interface TrackPage {
@@ -138,6 +140,7 @@ export function asTrack(row: unknown): Track {
     }),
     tempo: number(analysis['tempo']) || number(found['bpm']) || null,
     key: text(analysis['key']) || text(found['key']),
+    warnings: list(found['warnings']).map((sentence) => text(sentence)).filter(Boolean),
   };
 }
 
