@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Final
 
-SECTIONS: Final = ("kernel", "osc", "live", "startup", "separation")
+SECTIONS: Final = ("kernel", "osc", "live", "startup", "stems", "separation")
 
 
 def main() -> int:

@@ -111,6 +111,14 @@ def _hello(settings: WorkerSettings, found: Offers) -> wire.Hello:
     return wire.Hello(wire.WIRE_VERSION, settings.token, settings.name, (settings.queue,), found, os.getpid())
 
 
+def _warm(options: dict[str, Any]) -> None:
+    """Get the model ready, if it is the one that the first separation will want: a performer waits for that one."""
+    if base.choose("auto", options).name == "onnx":
+        from pipeline.engines import onnx
+
+        onnx.warm(options)
+
+
 def _follow_parent() -> None:
     """On Linux be told of the parent's death by the kernel too; standard input tells everywhere else."""
     if sys.platform == "linux":
@@ -146,6 +154,8 @@ def main(actors_for: ActorsFor = actors.declare, offers_for: OffersFor = offers)
     threading.Thread(target=_watch_parent, args=(stop,), name="parent", daemon=True).start()
     group = Group(settings, actors_for, offers_for)
     group.start()
+    if settings.warm and settings.queue == "processing":
+        _warm(settings.options)
     while not stop.wait(1.0):
         pass
     group.stop()

@@ -37,6 +37,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nice: int = 10
     options: dict[str, Any] = {}
     log_level: str = "INFO"
+    #: Load the separation model before the first job asks for it.
+    warm: bool = False
 
 
 def settings_line(settings: WorkerSettings) -> bytes:

@@ -313,6 +313,7 @@ def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
         services.settings.broker or broker,
         data / "spool",
         log_file=data / "logs" / "workers.log",
+        warm=services.settings.separate_on_load and services.settings.engine in ("auto", "onnx"),
     )
 
 

@@ -50,12 +50,14 @@ class WorkerKeeper:
         command: Sequence[str] = (sys.executable, "-m", "pipeline.worker"),
         threads: Mapping[Queue, int] = THREADS,
         longest_pause_s: float = LONGEST_PAUSE_S,
+        warm: bool = False,
     ) -> None:
         self._hub = hub
         self._server = server
         self._broker = broker
         self._spool = spool
         self._options = dict(options or {})
+        self._warm = warm
         self._queues = tuple(queue for queue in queues if queue in THREADS)
         self._log_file = log_file
         self._report = report
@@ -95,7 +97,7 @@ class WorkerKeeper:
         token = await self._hub.issue(f"this machine, {queue}", (queue,))
         settings = WorkerSettings(
             self._server, token, self._broker, queue, name_for(queue), str(self._spool), self._threads[queue],
-            NICE[queue], self._options,
+            NICE[queue], self._options, warm=self._warm,
         )  # fmt: skip
         output: int | IO[bytes] = DEVNULL
         if self._log_file is not None:
