@@ -1,4 +1,4 @@
-"""From play on a track that was never separated to stems under the fingers at the playhead, and whether they stay ahead.
+"""From play on a track that was never separated to stems at the playhead, and whether they stay ahead of it.
 
 Owner: the command line. The program separates with whatever `auto` finds here. Units: seconds.
 """
