@@ -93,12 +93,13 @@ async def test_memory_goes_when_decks_are_ejected(engine: EngineClient, tmp_path
 
 
 def slot_memory(pid: int) -> dict[str, int]:
-    """Return the slot memory a process has open, by descriptor, with the bytes that it really takes (Linux)."""
+    """Return the slot memory a process has open, by inode, with the bytes that it really takes (Linux)."""
     found = {}
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             if "sfa-deck" in str(entry.readlink()):
-                found[entry.name] = entry.stat().st_blocks * 512
+                memory = entry.stat()
+                found[str(memory.st_ino)] = memory.st_blocks * 512
     return found
 
 
