@@ -49,6 +49,11 @@ REFERENCE_RATES: Final = (44_100, 48_000)
 CHANNELS: Final = 2
 """All music here is stereo: mono is doubled, more channels are folded down by the decoder."""
 
+AUDIO_SUFFIXES: Final = frozenset(
+    (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".m4a", ".mp4", ".aac", ".wma", ".caf")
+)
+"""What counts as audio in a folder; a file that is named on its own is tried whatever its name."""
+
 CROSSFADER_CURVES: Final = ("linear", "constant_power", "cut")
 """Crossfader curves, in the order of their kernel codes."""
 

@@ -10,17 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import httpx2
 
+from audio.units import AUDIO_SUFFIXES
 from server.errors import ServerError
 from server.settings import Settings
-
-AUDIO_SUFFIXES: Final = frozenset(
-    (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".m4a", ".mp4", ".aac", ".wma", ".caf")
-)
-"""What `import FOLDER` picks up; a file that is named on its own is tried whatever its name."""
 
 
 class ServerNotRunning(ServerError):

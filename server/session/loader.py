@@ -18,6 +18,7 @@ from audio.client import EngineClient
 from audio.errors import AudioError, EngineGone, EngineMissing
 from audio.source import DeckSource, Range, StemSource
 from audio.units import DECKS, MODEL_RATE
+from pipeline.pcm import union
 from server.errors import ServerError
 from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady
 
@@ -67,7 +68,7 @@ class _Held:
         """Return `stem` with the stretches that have come since."""
         if stem.ranges is None or stem.path not in self.stretches:
             return stem
-        return msgspec.structs.replace(stem, ranges=_joined([*stem.ranges, *self.stretches[stem.path]]))
+        return msgspec.structs.replace(stem, ranges=union([*stem.ranges, *self.stretches[stem.path]]))
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class DeckLoader:
             for held in (desk.held, desk.coming):
                 if held is None or held.track_id != track_id:
                     continue
-                held.stretches[path] = _joined([*held.stretches.get(path, ()), (start, stop)])
+                held.stretches[path] = union([*held.stretches.get(path, ()), (start, stop)])
                 if held is desk.coming:
                     continue
                 slots = [slot for slot, stem in held.stems.items() if stem.path == path]
@@ -287,14 +288,3 @@ def _uuid(track_id: str) -> UUID | None:
         return UUID(track_id)
     except ValueError:
         return None
-
-
-def _joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """Return the union of half-open ranges, in order."""
-    joined: list[Range] = []
-    for start, stop in sorted(ranges):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-        else:
-            joined.append((start, stop))
-    return tuple(joined)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from audio.errors import AudioError
 from audio.source import DeckSource
-from audio.units import MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
+from audio.units import AUDIO_SUFFIXES, MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
 from server.session.script import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 # Decoders, resampler and kernel are imported where they are used: naming a Resolver must not load the compiler.
 
 Float32 = npt.NDArray[np.float32]
-
-AUDIO_SUFFIXES: Final = frozenset(
-    (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".m4a", ".mp4", ".aac", ".wma", ".caf")
-)
-"""What counts as audio in a folder; a file that is named on its own is tried whatever its name."""
 
 MIX_NAME: Final = "mix"
 
