@@ -1,6 +1,6 @@
 """What can go wrong at the control surfaces, named for the fact; the docstring is the default message."""
 
-from control.registry import ControlError
+from control.control import ControlError
 
 
 class BadMessage(ControlError):

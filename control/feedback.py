@@ -11,8 +11,9 @@ but USB can; many controllers lose messages beyond that.
 from typing import Final
 
 from control import travel
+from control.control import Kind, Value
 from control.mapping import MapEntry, Source, SourceKind
-from control.registry import Kind, Value, resolve
+from control.registry import resolve
 
 BUCKET: Final = 100
 """Messages that may go at once."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from control.control import Kind
 from control.errors import CannotLearn
 from control.mapping import Encoding, MapEntry, Mode, Source, SourceKind, entry_for
 from control.midi_messages import (
@@ -31,7 +32,7 @@ from control.midi_messages import (
     PitchBend,
     ProgramChange,
 )
-from control.registry import Kind, resolve
+from control.registry import resolve
 
 QUIET_S: Final = 0.2
 """A control change that stopped this long ago has said all it will."""

@@ -30,8 +30,9 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from control import travel
+from control.control import Control, Curve, Kind, UnknownControl
 from control.errors import MappingRejected
-from control.registry import REGISTRY, Control, Curve, Kind, UnknownControl, resolve
+from control.registry import REGISTRY, resolve
 
 _E = TypeVar("_E", bound=StrEnum)
 

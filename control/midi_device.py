@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from control import feedback, travel
+from control.control import Control, Kind, UnknownControl, Value
 from control.feedback import Feedback
 from control.learn import clicks
 from control.mapping import DeviceMapping, MapEntry, Mode, Source, SourceKind, Takeover
@@ -25,7 +26,7 @@ from control.midi_messages import (
     PitchBend,
     ProgramChange,
 )
-from control.registry import Control, Kind, UnknownControl, Value, resolve
+from control.registry import resolve
 from control.takeover import Pickup
 
 SETTLE_S: Final = 0.05

@@ -16,6 +16,7 @@ from typing import Final
 
 import anyio
 
+from control.control import ControlError, UnknownControl, check
 from control.errors import BadMessage, PortTaken
 from control.mapping import DeviceMapping
 from control.mapping_store import FileMappings, choose
@@ -25,7 +26,7 @@ from control.osc_codec import IMMEDIATELY, OscMessage, encode, unix_of
 from control.osc_codec import decode as decode_osc
 from control.osc_queue import Sender
 from control.osc_socket import EVERYWHERE, OscSocket
-from control.registry import REGISTRY, ControlError, UnknownControl, check, resolve
+from control.registry import REGISTRY, resolve
 from control.rtmidi_port import Arrived, MidiPorts
 from control.settings import MidiSettings
 

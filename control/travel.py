@@ -11,7 +11,7 @@ Units: travel 0 (bottom, left) to 1 (top, right); values in the control's own un
 
 import math
 
-from control.registry import BadValue, Control, Curve, Kind, Value
+from control.control import BadValue, Control, Curve, Kind, Value
 
 OPEN_ENDED_S = 600.0
 """Range given to a control without an upper limit, such as a position in seconds."""

@@ -22,7 +22,8 @@ from anyio.lowlevel import checkpoint
 from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from control.registry import REGISTRY, Kind
+from control.control import Kind
+from control.registry import REGISTRY
 from server import protocol
 from server.errors import ServerError
 from server.outbox import Outbox

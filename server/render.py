@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from audio.commands import EventKind
 from audio.errors import AudioError
 from audio.units import DECKS, ENGINE_RATE
-from control.registry import Value
+from control.control import Value
 from server.errors import BadRequest, ServerError
 from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice
 from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, EngineRestored, Fact, StemsReady

@@ -12,7 +12,7 @@ import msgspec
 from starlette.responses import Response
 
 from audio.errors import AudioError
-from control.registry import ControlError
+from control.control import ControlError
 from server.errors import BadRequest, ServerError
 from server.library.errors import from_audio
 

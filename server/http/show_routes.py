@@ -15,7 +15,8 @@ import anyio.to_thread
 import msgspec
 from starlette.responses import Response
 
-from control.registry import check, listing, resolve
+from control.control import check
+from control.registry import listing, resolve
 from server.errors import BadRequest, NotAllowed, ServerError
 from server.http import shapes
 from server.http.answers import json_answer

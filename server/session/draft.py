@@ -4,13 +4,13 @@ Owner: one call of `step`, which throws it away; nothing here outlives it.
 Units: as in `server.session.state`; frames in commands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from audio.commands import NOW, CommandKind
 from audio.units import STEMS
-from control.registry import Value
+from control.control import Value
 from server.session.effects import Changed, Effect, EngineCommand, LoadTrack, Notice
 from server.session.state import DeckMemory, State
 
@@ -96,3 +96,7 @@ def clear(draft: Draft, deck: int) -> None:
     for stem in STEMS:
         draft.set(f"/deck/{deck + 1}/stem/{stem}/pending", 0)
         draft.set(f"/deck/{deck + 1}/stem/{stem}/ready", 0.0)
+
+
+Handler = Callable[[Draft, Value, int], None]
+"""What a control does when it is written: the draft, the checked value, the engine frame to do it at."""

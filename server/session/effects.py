@@ -8,7 +8,7 @@ command's line in `audio.commands` says; positions in seconds of the track.
 from dataclasses import dataclass
 
 from audio.commands import NOW, CommandKind
-from control.registry import Value
+from control.control import Value
 from server.session.intent import Refused
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 from audio.commands import NOW, CommandKind
 from audio.units import STEMS
 from server.session import facts
-from server.session.controls import ROWS
 from server.session.draft import Draft, clear
 from server.session.effects import AdoptDeck, LoadRefused
 from server.session.intent import Refused
+from server.session.rows import ROWS
 from server.session.state import DeckMemory
 
 

@@ -7,7 +7,7 @@ Units: `at` is the engine's frame counter; None asks for now.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from control.registry import Value
+from control.control import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Final
 
 import anyio
 
-from control.registry import REGISTRY, Kind
+from control.control import Kind
+from control.registry import REGISTRY
 from server.session.intent import Intent
 from server.session.state import DEFAULTS, State
 

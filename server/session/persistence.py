@@ -15,7 +15,8 @@ import anyio
 import msgspec
 
 from audio.units import DECKS
-from control.registry import REGISTRY, Access, ControlError, Value, check
+from control.control import Access, ControlError, Value, check
+from control.registry import REGISTRY
 from server.session.effects import Notice
 from server.session.show import Show
 from server.session.state import DEFAULTS, DeckMemory, State, initial

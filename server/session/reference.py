@@ -9,7 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from audio.units import DECKS, STEMS
-from control.registry import ALIASES, REGISTRY, Access, Control, Kind
+from control.control import Access, Control, Kind
+from control.registry import ALIASES, REGISTRY
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "controls.md"
 """Where the page lives."""

@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from control.registry import ALIASES, REGISTRY, ControlError, UnknownControl, Value, check, resolve
+from control.control import ControlError, UnknownControl, Value, check
+from control.registry import ALIASES, REGISTRY, resolve
 from server.errors import ServerError
 
 LONGEST_S: Final = 24 * 3600.0

@@ -21,7 +21,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskStatus
 
-from control.registry import BadValue, ControlError, Kind, Value, check, resolve
+from control.control import BadValue, ControlError, Kind, Value, check
+from control.registry import resolve
 from server.session.effects import AdoptDeck, Changed, Effect, EjectDeck, EngineCommand, LoadRefused, LoadTrack, Notice
 from server.session.facts import Fact
 from server.session.intent import Changes, Intent, Refused

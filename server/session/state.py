@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from audio.units import DECKS, ENGINE_RATE
-from control.registry import REGISTRY, Value
+from control.control import Value
+from control.registry import REGISTRY
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ Rules a performer relies on:
 """
 
 from audio.commands import NOW
-from control.registry import BadValue, ControlError, check, resolve
+from control.control import BadValue, ControlError, check
+from control.registry import resolve
 from server.session.controls import HANDLERS
 from server.session.draft import Draft, Refuse
 from server.session.effects import Effect

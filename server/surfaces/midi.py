@@ -18,13 +18,13 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
+from control.control import Value
 from control.errors import BadMessage, MappingRejected, PortLost
 from control.learn import Learned, Learner
 from control.mapping import DeviceMapping
 from control.mapping_store import FileMappings, choose, new_mapping, with_entry
 from control.midi_device import MidiDevice
 from control.midi_messages import RealTime, decode
-from control.registry import Value
 from control.rtmidi_port import Arrived, MidiPorts, PortState
 from control.settings import MidiSettings
 from server.protocol import LearnChanged

@@ -17,11 +17,12 @@ from typing import Final, Protocol
 
 import anyio
 
+from control.control import Control, Kind, UnknownControl, Value
 from control.errors import BadMessage
 from control.osc_codec import Argument, OscMessage, decode, encode
 from control.osc_peers import PeerStatus, PeerTable, Sender, Subscriptions, is_address, is_loopback
 from control.osc_socket import EVERYWHERE, LOOPBACK, OscSocket, SocketCounts
-from control.registry import REGISTRY, Control, Kind, UnknownControl, Value, resolve
+from control.registry import REGISTRY, resolve
 from server.errors import BadRequest
 from server.protocol import Peer, PeersChanged
 from server.session.intent import Intent, Refused

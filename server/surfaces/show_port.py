@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from control.registry import Value
+from control.control import Value
 from server.session.effects import Notice
 from server.session.intent import Changes, Intent
 

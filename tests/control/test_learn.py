@@ -2,11 +2,11 @@
 
 import pytest
 
+from control.control import UnknownControl
 from control.errors import CannotLearn
 from control.learn import QUIET_S, Learned, Learner, clicks, encoding_of
 from control.mapping import Encoding, Mode, SourceKind
 from control.midi_messages import ControlChange, decode
-from control.registry import UnknownControl
 
 VOLUME = "/deck/1/stem/vocals/volume"
 MUTE = "/deck/1/stem/vocals/mute"

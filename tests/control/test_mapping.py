@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from control.control import Kind
 from control.errors import MappingRejected
 from control.mapping import (
     Curve,
@@ -18,7 +19,7 @@ from control.mapping import (
     to_toml,
 )
 from control.mapping_store import BUILTIN, FileMappings, choose, new_mapping, with_entry
-from control.registry import REGISTRY, Kind
+from control.registry import REGISTRY
 
 GOOD = """
 # my desk

@@ -1,9 +1,10 @@
 """What a message asks for: modes, takeover and feedback of one device, without ports and without a show."""
 
+from control.control import Value
 from control.mapping import parse
 from control.midi_device import MidiDevice
 from control.midi_messages import decode
-from control.registry import REGISTRY, Value
+from control.registry import REGISTRY
 
 HEAD = '[device]\nmatch = "x"\n'
 PORT = "desk 20:0"

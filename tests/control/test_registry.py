@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio.units import DECKS, STEMS
-from control.registry import (
-    ALIASES,
-    REGISTRY,
-    BadValue,
-    Control,
-    Kind,
-    UnknownControl,
-    check,
-    listing,
-    resolve,
-)
+from control.control import BadValue, Control, Kind, UnknownControl, check
+from control.registry import ALIASES, REGISTRY, listing, resolve
 
 CONTROLS = list(REGISTRY.values())
 WRITABLE = [control for control in CONTROLS if control.is_writable]

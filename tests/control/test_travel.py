@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control import feedback, travel
-from control.registry import REGISTRY, Curve, Kind
+from control.control import Curve, Kind
+from control.registry import REGISTRY
 
 FADERS = [control for control in REGISTRY.values() if control.kind is Kind.CONTINUOUS and control.is_writable]
 

@@ -14,7 +14,8 @@ from anyio.streams.memory import MemoryObjectSendStream
 from numpy.typing import NDArray
 from starlette.websockets import WebSocket
 
-from control.registry import REGISTRY, ControlError, Kind, Value, check, resolve
+from control.control import ControlError, Kind, Value, check
+from control.registry import REGISTRY, resolve
 from server import protocol
 from server.live import LiveHub
 from server.session.intent import Changes, Intent, Refused

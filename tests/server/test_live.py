@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from starlette.websockets import WebSocket
 
-from control.registry import REGISTRY, check
+from control.control import check
+from control.registry import REGISTRY
 from server import live, protocol
 from server.errors import NotAllowed
 from server.outbox import OUTBOX_MESSAGES

@@ -33,7 +33,7 @@ from starlette.websockets import WebSocket
 from audio.commands import CommandKind
 from audio.units import DECKS, STEMS
 from audio.waveform import WaveformBuilder
-from control.registry import listing
+from control.registry import (listing)
 from server import protocol
 from server.live import LiveHub
 from server.session.effects import EngineCommand

@@ -17,7 +17,7 @@ from audio.commands import EVENT, SNAPSHOT, CommandKind, EventKind
 from audio.errors import EngineBusy, EngineGone, LoadRefused
 from audio.rings import ClockPair
 from audio.source import DeckSource, StemSource
-from control.registry import Value
+from control.control import Value
 from server.errors import DatabaseGone, NotFound
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice

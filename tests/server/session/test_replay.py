@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control.registry import ALIASES, REGISTRY, check
+from control.control import check
+from control.registry import ALIASES, REGISTRY
 from server.session import facts
 from server.session.effects import Changed, EngineCommand, LoadTrack
 from server.session.intent import Intent

@@ -4,7 +4,8 @@ import pytest
 
 from audio.commands import CommandKind
 from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, STEMS
-from control.registry import ALIASES, REGISTRY, Kind, resolve
+from control.control import Kind
+from control.registry import ALIASES, REGISTRY, resolve
 from server.session import facts
 from server.session.controls import HANDLERS
 from server.session.effects import (

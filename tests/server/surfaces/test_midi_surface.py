@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from control.control import UnknownControl
 from control.errors import CannotLearn
 from control.mapping_store import FileMappings, choose
-from control.registry import UnknownControl
 from control.rtmidi_port import VIRTUAL, Arrived, PortState
 from control.settings import MidiApi, MidiSettings
 from server.protocol import LearnChanged

@@ -15,9 +15,10 @@ import pytest
 from blockbuster import blockbuster_ctx
 from pythonosc.udp_client import SimpleUDPClient
 
+from control.control import Kind
 from control.osc_codec import OscMessage, decode, encode, encode_bundle, timetag_of
 from control.osc_peers import SUBSCRIPTION_S
-from control.registry import REGISTRY, Kind
+from control.registry import REGISTRY
 from server.errors import BadRequest
 from server.protocol import PeersChanged
 from server.session.facts import AudibleDeck, EngineRestored

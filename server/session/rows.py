@@ -1,0 +1,69 @@
+"""The controls that are one number in the engine: which command carries each, and how its value becomes that number.
+
+Owner: nobody; one table. Pure. Adding such a control is one row.
+Units: as `audio.commands` says for each kind; decks and slots count from 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from audio.commands import CommandKind
+from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, DECKS, STEMS
+from control.control import Value
+from server.session.draft import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A control the engine holds as it stands: which command carries it, and how its value becomes `a`."""
+
+    path: str
+    kind: CommandKind
+    deck: int
+    slot: int
+    convert: Callable[[Value], float]
+
+    def apply(self, draft: Draft, value: Value, at: int) -> None:
+        """Set the control and tell the engine, at frame `at`."""
+        draft.set(self.path, value)
+        draft.send(self.kind, self.deck, self.slot, self.convert(value), at)
+
+
+def _gain_of_db(value: Value) -> float:
+    return float(10.0 ** (float(value) / 20.0))
+
+
+def _index_in(choices: tuple[str, ...]) -> Callable[[Value], float]:
+    indices = {choice: float(index) for index, choice in enumerate(choices)}
+    return lambda value: indices[str(value)]
+
+
+def _rows() -> list[Row]:
+    kinds = CommandKind
+    rows = [
+        Row("/mixer/crossfader", kinds.CROSSFADER, 0, 0, float),
+        Row("/mixer/crossfader/curve", kinds.CROSSFADER_CURVE, 0, 0, _index_in(CROSSFADER_CURVES)),
+        Row("/mixer/master", kinds.MASTER_VOLUME, 0, 0, float),
+    ]
+    for deck in range(DECKS):
+        path = f"/deck/{deck + 1}"
+        rows += [
+            Row(f"{path}/rate", kinds.DECK_RATE, deck, 0, float),
+            Row(f"{path}/volume", kinds.DECK_VOLUME, deck, 0, float),
+            Row(f"{path}/trim_db", kinds.DECK_TRIM, deck, 0, _gain_of_db),
+            Row(f"{path}/assign", kinds.DECK_ASSIGN, deck, 0, _index_in(CROSSFADER_SIDES)),
+            Row(f"{path}/source", kinds.DECK_SOURCE, deck, 0, _index_in(DECK_SOURCES)),
+        ]
+        for slot, stem in enumerate(STEMS):
+            rows += [
+                Row(f"{path}/stem/{stem}/volume", kinds.STEM_VOLUME, deck, slot, float),
+                Row(f"{path}/stem/{stem}/mute", kinds.STEM_MUTE, deck, slot, float),
+                Row(f"{path}/stem/{stem}/solo", kinds.STEM_SOLO, deck, slot, float),
+                Row(f"{path}/stem/{stem}/pan", kinds.STEM_PAN, deck, slot, float),
+            ]
+    return rows
+
+
+ROWS: Final = {row.path: row for row in _rows()}
+"""The controls that are one number in the engine, by path; sent whole to an engine that has just come."""
