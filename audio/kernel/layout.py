@@ -118,12 +118,15 @@ DECK: Final = np.dtype(
         ("power", "<f4", (2,)),
         ("touched", "<i4"),
         ("reserved", "<i4"),
+        ("beat", "<f8"),
+        ("beat_step", "<f8"),
     ],
     align=True,
 )
 """A deck. `mute` and `solo` are what is asked for, `mute_on` and `solo_on` what applies; `left` and `right` are the
 gains of each stem, `stand_in` the level of the mix while it stands in for stems. `touched`: buses written this
-segment."""
+segment. `beat` is where the playhead is in its beat grid, in beats since the first downbeat, and `beat_step` how far it
+moves in one engine frame at the speed it has; 0 without a grid or at rest."""
 
 HOST_LOAD: Final = 1
 HOST_BIND: Final = 2
