@@ -15,6 +15,8 @@ from typing import Final, Literal
 MarkKind = Literal["cue", "loop", "section", "memory"]
 """A hot cue, a saved loop, the start of a part of the song, a point to load or stop at."""
 
+Drum = Literal["kick", "snare", "hat", "tom", "cymbal"]
+
 GRID_TOLERANCE_S: Final = 0.002
 """How far a beat may lie off the straight stretch of grid it is written with."""
 
@@ -45,21 +47,24 @@ class Hit:
     """One stroke of a drum, `strength` 0 to 1."""
 
     at_s: float
-    drum: Literal["kick", "snare", "hat", "tom", "cymbal"]
+    drum: Drum
     strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class StemFile:
-    """One stem of the song: its name in our words (`vocals`, `drums`, ...) and where it lies."""
+    """One part of the song as a stored file: its name in our words (`vocals`, `drums`, ..., `mix`), where it lies, and
+    what its samples are to be multiplied by (a file that cannot hold peaks above 1 holds them divided by it)."""
 
     name: str
     path: Path
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Song:
-    """One track with what is known of it. `beats` rises; `downbeats` are those of `beats` that begin a bar."""
+    """One track with what is known of it. `beats` rises; `downbeats` are those of `beats` that begin a bar. `path` is
+    the file as it was imported, `mix` its canonical decode."""
 
     title: str
     artist: str = ""
@@ -75,6 +80,7 @@ class Song:
     chords: tuple[Chord, ...] = ()
     hits: tuple[Hit, ...] = ()
     path: Path | None = None
+    mix: StemFile | None = None
     stems: tuple[StemFile, ...] = ()
 
     @property

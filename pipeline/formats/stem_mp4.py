@@ -63,7 +63,7 @@ def fold(stems: Mapping[str, Read]) -> dict[str, Read]:
     places: dict[str, list[Read]] = {name: [] for name in ORDER}
     for name, read in stems.items():
         places[name if name in places else "other"].append(read)
-    return {name: _sum(readers) for name, readers in places.items()}
+    return {name: total(readers) for name, readers in places.items()}
 
 
 def write_stem_mp4(
@@ -115,12 +115,14 @@ def _told(number: int, entry: Any) -> StemTrack:
     )
 
 
-def _sum(readers: Sequence[Read]) -> Read:
+def total(readers: Sequence[Read]) -> Read:
+    """Return a reader of the sum; of none, silence."""
+
     def read(start: int, stop: int) -> Float32:
-        total = np.zeros((stop - start, 2), np.float32)
+        mixed = np.zeros((stop - start, 2), np.float32)
         for reader in readers:
-            total += reader(start, stop)
-        return total
+            mixed += reader(start, stop)
+        return mixed
 
     return read
 

@@ -11,10 +11,10 @@ from typing import Final
 from starlette.responses import Response
 
 from audio.units import DECKS
-from server.errors import Conflict, NotFound, ServerError
+from server.errors import Conflict, ServerError
 from server.http import shapes
 from server.http.answers import json_answer
-from server.http.files import send_file, send_zip
+from server.http.files import send_file
 from server.http.table import Call, Row
 from server.http.upload import receive_upload
 from server.library.playlists import PlaylistChange
@@ -147,27 +147,6 @@ async def owned_file(call: Call) -> Response:
     return send_file(call.request, await call.services.library.owned_file(path, call.user_id))
 
 
-async def export_stem(call: Call) -> Response:
-    return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id), download=True)
-
-
-async def export_stems(call: Call) -> Response:
-    library = call.services.library
-    track = await library.track(call.id(), call.user_id)
-    chosen = [stem for stem in track.stems if stem.chosen]
-    if not chosen:
-        raise NotFound("This track has no stems yet.")
-    files = [await library.stem_file(stem.id, call.user_id) for stem in chosen]
-    return send_zip(files, f"{track.title} stems.zip")
-
-
-async def export_analysis(call: Call) -> Response:
-    track = await call.services.library.track(call.id(), call.user_id)
-    if track.analysis is None:
-        raise NotFound("This track has no analysis yet.")
-    return json_answer(track.analysis, headers={"Content-Disposition": 'attachment; filename="analysis.json"'})
-
-
 FLAC: Final = "audio/flac"
 BYTES: Final = "application/octet-stream"
 
@@ -199,7 +178,4 @@ ROWS: Final = (
         tag="playlists"),
     Row("DELETE", "/api/playlists/{id}/tracks/{track_id}", remove_entry, "Take a track out", Playlist, tag="playlists"),
     Row("GET", "/files/{path:path}", owned_file, "A file by the path its row names", media=BYTES, rate="file"),
-    Row("GET", "/export/stem/{id}", export_stem, "One stem as a download", media=FLAC, rate="file"),
-    Row("GET", "/export/stems/{id}", export_stems, "The chosen stems of a track as a ZIP", media="application/zip"),
-    Row("GET", "/export/analysis/{id}", export_analysis, "The analysis of a track as JSON"),
 )  # fmt: skip

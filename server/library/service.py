@@ -123,6 +123,18 @@ class Library:
             await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
         self._busy.discard(path.name)
 
+    async def new_scratch(self) -> Path:
+        """Make a fresh folder to prepare something in that is sent and forgotten; `drop_scratch` removes it."""
+        name = uuid4().hex
+        self._busy.add(name)
+        return await anyio.to_thread.run_sync(self.storage.stage, name)
+
+    async def drop_scratch(self, folder: Path) -> None:
+        """Forget such a folder; removes what is in it."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.storage.discard, folder)
+        self._busy.discard(folder.name)
+
     async def import_file(
         self,
         path: Path,
@@ -298,6 +310,18 @@ class Library:
         """Return every complete stem of a track, all versions. Raises NotFound."""
         await tracks.row(self._db, track_id, user_id)
         return await tracks.stems_of(self._db, [track_id])
+
+    async def stem(self, stem_id: UUID, user_id: int) -> Stem:
+        """Return one complete stem. Raises NotFound."""
+        track_id = await self._db.value(
+            "SELECT s.track_id FROM stems s JOIN tracks t ON t.id = s.track_id WHERE s.id = $1 AND t.user_id = $2",
+            stem_id, user_id,
+        )  # fmt: skip
+        found = [] if track_id is None else await tracks.stems_of(self._db, [track_id])
+        for one in found:
+            if one.id == stem_id:
+                return one
+        raise NotFound
 
     # ---- changing
 
