@@ -141,7 +141,7 @@ def _click(order: ExportOrder, out: Path) -> None:
     """`count_in`: clicks before the song."""
     count = order.options.get("count_in", "0")
     if not count.isdecimal() or int(count) > 64:
-        raise ValueError(f"count_in takes a number from 0 to 64, not {count[:20]}")
+        raise ValueError(f"the option count_in takes a number from 0 to 64, not {count[:20]}")
     write_click(_one(order), out, int(count))
 
 

@@ -169,7 +169,8 @@ def _beats(grid: Grid, duration_s: float) -> tuple[tuple[float, ...], tuple[floa
     """Return the beats and downbeats that the stretches stand for, each up to where the next begins."""
     beats: list[float] = []
     downbeats: list[float] = []
-    ends = [*(stretch.start_s for stretch in grid.stretches), duration_s][1:]
+    # The length is written in whole seconds: the last of them may have been cut off.
+    ends = [*(stretch.start_s for stretch in grid.stretches), duration_s + 1.0][1:]
     for stretch, end in zip(grid.stretches, ends, strict=True):
         period = 60.0 / stretch.bpm
         # Half a beat short of the next stretch: its own first beat stands there.

@@ -111,7 +111,8 @@ def _track(kind: str) -> Callable[[Call], Awaitable[Response]]:
     """Return the handler of an export of one track; the query is its options."""
 
     async def handler(call: Call) -> Response:
-        options = {} if call.query is None else {name: str(v) for name, v in msgspec.structs.asdict(call.query).items()}
+        asked = {} if call.query is None else msgspec.structs.asdict(call.query)
+        options = {name: str(value) for name, value in asked.items() if value != ""}
         return await _send(call, _exports(call).track(kind, call.id(), call.user_id, options))
 
     return handler

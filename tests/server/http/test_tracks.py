@@ -18,7 +18,7 @@ from tests.server.library.conftest import encode, files_under, tone, write_wav
 pytestmark = pytest.mark.anyio
 
 
-async def _stem(parts: Parts, track_id: str, stem_type: str = "vocals") -> str:
+async def add_stem(parts: Parts, track_id: str, stem_type: str = "vocals") -> str:
     job = await parts.db.value("INSERT INTO processing_jobs (track_id) VALUES ($1) RETURNING id", track_id)
     relative = f"stems/{track_id}/{job}/{stem_type}.flac"
     path = parts.library.storage.path(relative)
@@ -119,7 +119,7 @@ async def test_every_format_over_http(api: httpx2.AsyncClient, tmp_path: Path) -
 async def test_ranges_of_a_track_and_a_stem(api: httpx2.AsyncClient, parts: Parts, tmp_path: Path) -> None:
     wav = write_wav(tmp_path / "a.wav")
     track = (await upload(api, wav)).json()
-    stem = await _stem(parts, track["id"])
+    stem = await add_stem(parts, track["id"])
     for path, content in (
         (f"/api/tracks/{track['id']}/audio", wav.read_bytes()),
         (f"/api/stems/{stem}/audio", None),
@@ -162,8 +162,8 @@ async def test_stems_are_listed_chosen_and_exported(api: httpx2.AsyncClient, par
     track = (await upload(api, write_wav(tmp_path / "a.wav"), title="Song")).json()
     path = f"/api/tracks/{track['id']}"
     assert (await api.get(f"/export/stems/{track['id']}")).status_code == 404
-    first, second = await _stem(parts, track["id"]), await _stem(parts, track["id"])
-    drums = await _stem(parts, track["id"], "drums")
+    first, second = await add_stem(parts, track["id"]), await add_stem(parts, track["id"])
+    drums = await add_stem(parts, track["id"], "drums")
     stems = {stem["id"]: stem["chosen"] for stem in (await api.get(f"{path}/stems")).json()["stems"]}
     assert stems == {first: False, second: True, drums: True}
     chosen = (await api.post(f"/api/stems/{first}/choose")).json()
@@ -190,7 +190,7 @@ async def test_nobody_gets_what_is_not_theirs(
     api: httpx2.AsyncClient, other: httpx2.AsyncClient, stranger: httpx2.AsyncClient, parts: Parts, tmp_path: Path
 ) -> None:
     track = (await upload(api, write_wav(tmp_path / "a.wav"))).json()
-    stem = await _stem(parts, track["id"])
+    stem = await add_stem(parts, track["id"])
     job = (await api.post(f"/api/tracks/{track['id']}/analyze", json={})).json()
     playlist = (await api.post("/api/playlists", json={"name": "P"})).json()
     theirs = (await other.post("/api/playlists", json={"name": "Q"})).json()
