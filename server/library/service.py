@@ -23,6 +23,7 @@ import msgspec
 from audio.errors import AudioError
 from audio.reference import REFERENCE_NAME, WAVEFORM_NAME, Reference
 from audio.source import DeckSource
+from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
 from server.library import files, own_stems, tracks
@@ -351,6 +352,10 @@ class Library:
     async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
         """Return a track's reference decode. Raises NotFound, FileMissing."""
         return await files.reference(self.storage, await tracks.row(self._db, track_id, user_id))
+
+    async def levels(self, track_id: UUID, user_id: int | None = None) -> Levels | None:
+        """Return mean and deviation of a whole track; None for one from before they were kept. Raises NotFound."""
+        return await files.levels(self.storage, await tracks.row(self._db, track_id, user_id))
 
     async def audio_file(self, track_id: UUID, user_id: int) -> StoredFile:
         """Return the file as it was imported. Raises NotFound, FileMissing."""
