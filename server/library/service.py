@@ -229,7 +229,7 @@ class Library:
             "reference_gain": reference.gain,
             "reference_sha256": reference.sha256,
             "peak": reference.peak,
-            "warnings": [clean(sentence, 500) for sentence in reference.warnings],
+            "warnings": [clean(_shown(sentence, original, filename), 500) for sentence in reference.warnings],
         }
         try:
             with anyio.CancelScope(shield=True):
@@ -410,9 +410,13 @@ class Library:
 def _named(error: AudioError, original: Path, filename: str) -> ServerError:
     """Speak of the file by the name its owner knows."""
     ours = from_audio(error)
+    return type(ours)(_shown(str(ours), original, filename), **ours.details)
+
+
+def _shown(sentence: str, original: Path, filename: str) -> str:
+    """Put the name its owner knows in place of ours."""
     shown = clean_name(filename) or "The file"
-    text = str(ours).replace(str(original), shown).replace(original.name, shown)
-    return type(ours)(text, **ours.details)
+    return sentence.replace(str(original), shown).replace(original.name, shown)
 
 
 def _words(tags: Tags, filename: str, title: str | None, artist: str | None) -> dict[str, object]:
