@@ -15,7 +15,7 @@ without=""
 libraries=$(ldconfig -p 2>/dev/null || true) # read whole: a reader that leaves early would look like a failure
 case "$libraries" in
 *libportaudio.so.2*) ;;
-*) missing+=(libportaudio2); without="Without it the sound card cannot be used; the page can still play." ;;
+*) missing+=(libportaudio2); without="Without libportaudio2 the sound card cannot be used; the page can still play." ;;
 esac
 if [ ! -e .venv/.ready ]; then # what only making the environment needs
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -59,5 +59,5 @@ else
 fi
 [ -z "$without" ] || echo "$without"
 [ ${#needed[@]} -eq 0 ] && exit 0
-echo "Python $version cannot be set up without ${needed[*]}. Another Python is chosen with: make run PYTHON=python3.12"
+echo "Python $version cannot be set up without ${needed[*]}. Another Python is taken with: make run PYTHON=/path/to/python"
 exit 1
