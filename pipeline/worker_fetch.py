@@ -115,7 +115,7 @@ class Source:
                         take(at, piece)
                         at += len(piece)
             except (httpx2.TransportError, TransientFailure) as error:
-                if isinstance(error, AudioChanged):
+                if isinstance(error, AudioChanged | DiskFull):
                     raise
                 waited_s = 0.0 if at > before else waited_s + PAUSE_S
                 if waited_s > PATIENCE_S:

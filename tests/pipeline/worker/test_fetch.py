@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import AudioRejected, PermanentFailure, TransientFailure
+from pipeline.errors import AudioRejected, DiskFull, PermanentFailure, TransientFailure
 from pipeline.pcm import FRAME_BYTES, to_bytes
 from pipeline.worker_fetch import PATIENCE_S, Source
 from pipeline.worker_mix import FETCH_FRAMES
@@ -172,6 +173,18 @@ def test_audio_that_changed_meanwhile_is_not_mixed(shop: Shop, source: Source, p
         with pytest.raises(TransientFailure, match="changed"):
             mix[:, 200_000:200_001]
     assert pauses == []
+
+
+def test_a_full_disk_is_said_at_once_and_nothing_half_is_left(
+    source: Source, pauses: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: memoryview, at: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipeline.pcm.os.pwrite", full)
+    with closing(source.open("track", 44100, never)) as mix, pytest.raises(DiskFull, match="No space left"):
+        mix[:, 0:10]
+    assert pauses == [] and list((tmp_path / "pcm").iterdir()) == []
 
 
 @pytest.mark.parametrize("told", ["", "nan,1", "0,-1", "0", "a,b"])
