@@ -2,17 +2,17 @@
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do command -v $$p >/dev/null 2>&1 && \
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command -v $$p >/dev/null 2>&1 && \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
+WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f -print)
 
 .PHONY: help setup run demo test lint format bench screenshots doctor clean system model
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: system .venv/.ready web/dist/index.html .venv/.warm ## set everything up: packages, page, compiled audio kernel
+setup: .venv/.ready web/dist/index.html .venv/.warm ## set everything up: packages, page, compiled audio kernel
 
 run: setup model ## set everything up and start: opens the page
 	@$(BIN)/alchemy run $(ARGS)
@@ -40,24 +40,24 @@ doctor: .venv/.ready ## say what this machine has and what is missing
 	@$(BIN)/alchemy doctor
 
 system:
-	@scripts/system.sh
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found."; exit 1; }
+	@PYTHON="$(PYTHON)" scripts/system.sh
 
 model:
 	@$(BIN)/alchemy models pull htdemucs --quiet-if-present || \
 		echo "Going on without the separation model: stems will be rough. Try again with: $(BIN)/alchemy models pull htdemucs"
 
-.venv/.ready: pyproject.toml
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found."; exit 1; }
-	@echo "Installing Python packages into .venv (a minute or two, once) ..."
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+.venv/.ready: pyproject.toml | system
+	@echo "Installing Python packages into .venv with $$($(PYTHON) --version) (a minute or two, once) ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
 web/dist/index.html: $(WEB_SOURCES) | .venv/.ready
 	@echo "Building the page ..."
-	@scripts/node.sh npm --prefix web ci --silent --no-fund --no-audit
-	@scripts/node.sh npm --prefix web run --silent build
+	@scripts/node.sh npm --prefix web ci --loglevel=error --no-fund --no-audit
+	@scripts/node.sh npm --prefix web run --silent build -- --logLevel warn
 	@touch $@
 
 .venv/.warm: .venv/.ready $(wildcard audio/*.py audio/kernel/*.py)

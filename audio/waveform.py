@@ -8,7 +8,7 @@ Units: frames at the reference's rate. All numbers little-endian.
     offset  type      what
     0       4 bytes   magic "SFAW"
     4       uint16    version, 1
-    6       uint16    size of this header, 40: records start there
+    6       uint16    size of this header, 56: records start there (40 before there were levels)
     8       uint32    rate in Hz
     12      uint32    frames in one fine bin (rate / 150; the last bin may be shorter)
     16      uint64    frames of the track
@@ -16,7 +16,9 @@ Units: frames at the reference's rate. All numbers little-endian.
     28      uint32    fine bins in one coarse bin (the last may have fewer)
     32      uint32    coarse bins, at most 2000
     36      uint32    0, reserved
-    40      records   coarse bins, then fine bins
+    40      float64   mean of the mono sum (left + right) / 2 over the whole track
+    48      float64   its standard deviation: what a separation model wants to know before it hears the first second
+    56      records   coarse bins, then fine bins
 
     a record, 5 bytes
     0       int8      lowest sample of both channels x 127, clipped at +-127
@@ -27,19 +29,17 @@ Units: frames at the reference's rate. All numbers little-endian.
 """
 
 import math
-import struct
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from audio.waveform_header import HEADER_BYTES, LEVELS, MAGIC, SIZES, VERSION
+
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-MAGIC: Final = b"SFAW"
-VERSION: Final = 1
-HEADER: Final = struct.Struct("<4sHHIIQIIII")
 RECORD: Final = np.dtype([("low_peak", "i1"), ("high_peak", "i1"), ("low", "u1"), ("middle", "u1"), ("high", "u1")])
 BINS_PER_SECOND: Final = 150
 COARSE_BINS: Final = 2000
@@ -57,7 +57,7 @@ class WaveformBuilder:
         self._rate = rate
         self._bin_frames = rate // BINS_PER_SECOND
         self._frames = 0
-        self._state = np.zeros(4)
+        self._state = np.zeros(6)
         self._rest: Float32 = np.zeros((0, 2), np.float32)
         self._bins: list[Float32] = []
         self._poles = np.array([1 - math.exp(-2 * math.pi * hz / rate) for hz in (LOW_HZ, HIGH_HZ)])
@@ -79,10 +79,10 @@ class WaveformBuilder:
         fine = np.concatenate(self._bins) if self._bins else np.zeros((0, 5), np.float32)
         group = max(1, -(-len(fine) // COARSE_BINS))
         coarse = _grouped(fine, group)
-        header = HEADER.pack(
+        header = SIZES.pack(
             MAGIC,
             VERSION,
-            HEADER.size,
+            HEADER_BYTES,
             self._rate,
             self._bin_frames,
             self._frames,
@@ -91,7 +91,12 @@ class WaveformBuilder:
             len(coarse),
             0,
         )
-        return header + _packed(coarse) + _packed(fine)
+        return header + LEVELS.pack(*self._levels()) + _packed(coarse) + _packed(fine)
+
+    def _levels(self) -> tuple[float, float]:
+        total, squares = float(self._state[4]), float(self._state[5])
+        mean = total / max(self._frames, 1)
+        return mean, math.sqrt(max(squares - total * mean, 0.0) / max(self._frames - 1, 1))
 
     def _measure(self, block: Float32) -> None:
         bins = np.empty((-(-len(block) // self._bin_frames), 5), np.float32)
@@ -125,9 +130,13 @@ def _packed(bins: Float32) -> bytes:
 
 @njit(nogil=True, cache=True)
 def _measure(block: Float32, bin_frames: int, poles: Float64, state: Float64, bins: Float32) -> None:
-    """Pre: `state` holds two two-pole low-passes. Post: one row a bin: peaks, then mean squares of the bands."""
+    """Pre: `state` holds two two-pole low-passes, a sum and a sum of squares.
+
+    Post: one row a bin: peaks, then mean squares of the bands.
+    """
     low_pole, high_pole = poles[0], poles[1]
     a, b, c, d = state[0], state[1], state[2], state[3]
+    total, squares = state[4], state[5]
     for index in range(bins.shape[0]):
         start = index * bin_frames
         stop = min(start + bin_frames, block.shape[0])
@@ -141,7 +150,9 @@ def _measure(block: Float32, bin_frames: int, poles: Float64, state: Float64, bi
             right = block[frame, 1]
             lowest = min(lowest, left, right)
             highest = max(highest, left, right)
-            mono = 0.5 * (left + right)
+            mono = 0.5 * (np.float64(left) + right)
+            total += mono
+            squares += mono * mono
             a += low_pole * (mono - a)
             b += low_pole * (a - b)
             c += high_pole * (mono - c)
@@ -156,3 +167,4 @@ def _measure(block: Float32, bin_frames: int, poles: Float64, state: Float64, bi
         bins[index, 3] = middle / count
         bins[index, 4] = high / count
     state[0], state[1], state[2], state[3] = a, b, c, d
+    state[4], state[5] = total, squares

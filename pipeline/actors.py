@@ -17,7 +17,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,7 @@ from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
 from pipeline.worker_link import Dropped, JobLink, Lost, Stopping
+from pipeline.worker_mix import FetchedMix
 from pipeline.worker_spool import Spool
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,13 @@ def _separate(context: Context, work: jobs.SeparateJob, link: JobLink) -> dict[s
     """Separate a track stretch by stretch; return how it went."""
     began = time.monotonic()
     link.progress(0, "loading")
-    mix = context.source.load(work.track, MODEL_RATE, link.check)
+    with closing(context.source.open(work.track, MODEL_RATE, link.check)) as mix:
+        return _separate_mix(context, work, link, mix, began)
+
+
+def _separate_mix(
+    context: Context, work: jobs.SeparateJob, link: JobLink, mix: FetchedMix, began: float
+) -> dict[str, Any]:
     frames = mix.shape[1]
     engine = context.engine(work.engine)
     model = base.check_model(engine, work.model)
@@ -133,7 +140,7 @@ def _separate(context: Context, work: jobs.SeparateJob, link: JobLink) -> dict[s
         told = 0.0
         stretches = engine.separate(
             mix, model, start_frame=_start(work, link), focus=link.focus, cancelled=link.cancelled,
-            options={**options, "done": done},
+            options={**options, "done": done, "levels": mix.levels},
         )  # fmt: skip
         for stretch in stretches:
             link.check()

@@ -93,9 +93,13 @@ class RawFile:
 
     def write(self, offset: int, raw: bytes) -> None:
         """Put `raw` at frame `offset`; the file is made when it is not there. Raises OSError."""
+        self.write_bytes(offset * FRAME_BYTES, raw)
+
+    def write_bytes(self, at: int, raw: bytes) -> None:
+        """Put `raw` at byte `at`, which may lie within a frame. Raises OSError."""
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            view, at = memoryview(raw), offset * FRAME_BYTES
+            view = memoryview(raw)
             while view:
                 written = os.pwrite(descriptor, view, at)
                 view, at = view[written:], at + written

@@ -1,15 +1,15 @@
-"""A track's audio, fetched from the server once and kept for the next job on it.
+"""A track's audio, fetched from the server once, as it is needed, and kept for the next job on it.
 
-Owner: the thread of the job that needs it. Processes share the folder; a file appears in it whole or not at all.
+Owner: the thread of the job that needs it. Processes share the folder; a kept file appears in it whole or not at all.
 Units: frames at `rate` (Hz); arrays are float32 (2, frames), mapped from the file.
 """
 
 import contextlib
 import hashlib
-import os
+import math
 import re
-import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,81 +18,111 @@ import numpy as np
 
 from pipeline.errors import AudioRejected, DiskFull, PermanentFailure, TransientFailure
 from pipeline.pcm import FRAME_BYTES, Audio
+from pipeline.worker_mix import FetchedMix
 
 KEEP_BYTES: Final = 4 << 30
 """How much fetched audio is kept; the files longest unused go first."""
 
-TRIES: Final = 6
-"""How often a transfer that broke off is taken up where it stopped, before the job goes back to the queue."""
+PATIENCE_S: Final = 60.0
+"""How long to wait for a server from which nothing comes, before the job goes back to the queue."""
+
+PAUSE_S: Final = 0.25
+"""How long to wait before asking again after nothing came."""
+
+LEVELS_HEADER: Final = "Alchemy-Levels"
+"""Header with mean and standard deviation of the whole track's mono sum, `MEAN,STD`."""
 
 _TIMEOUT_S: Final = 120.0
 
 
-class Source:
-    """Fetches from one server. `check` is called between blocks and raises to give up."""
+class AudioChanged(TransientFailure):
+    """The track is another one than when the job began; the next attempt reads it from its start."""
 
-    def __init__(self, server: str, token: str, spool: Path) -> None:
+    code = "audio_changed"
+
+
+class Source:
+    """Fetches from one server. `check` is called between blocks and raises to give up.
+
+    Thread-safe: jobs of one process share it.
+    """
+
+    def __init__(self, server: str, token: str, spool: Path, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = httpx2.Client(
             base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, trust_env=False
         )
         self._folder = spool / "pcm"
+        self._pause = pause
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
 
-    def load(self, track: str, rate: int, check: Callable[[], None]) -> Audio:
-        """Return the track's audio. Raises AudioRejected, DiskFull, TransientFailure and whatever `check` raises."""
+    def open(self, track: str, rate: int, check: Callable[[], None]) -> FetchedMix:
+        """Return the track's audio, of which each stretch comes when it is asked for; close it at the end.
+
+        Raises AudioRejected, DiskFull, TransientFailure and whatever `check` raises, as reading from it does.
+        """
         path = f"/api/worker/tracks/{track}/pcm"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        etag, size = self._head(path, rate)
-        name = f"{track}-{rate}-{hashlib.sha256(etag.encode()).hexdigest()[:16]}.f32"
-        kept = self._folder / name
-        if not (kept.is_file() and kept.stat().st_size == size):
-            try:
-                self._fetch(path, rate, etag, size, kept, check)
-            except OSError as error:
-                raise DiskFull(f"The audio cannot be kept in {self._folder}: {error.strerror}.") from error
-            self._tidy(kept)
-        with contextlib.suppress(OSError):
-            os.utime(kept)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DiskFull(f"There is no place for the audio in {self._folder}: {error.strerror}.") from error
+        etag, size, levels = self._head(path, rate)
         if size == 0 or size % FRAME_BYTES:
             raise AudioRejected("The track has no audio.")
-        mapped: Audio = np.memmap(kept, dtype="<f4", mode="r", shape=(size // FRAME_BYTES, 2)).T
-        return mapped
+        name = f"{track}-{rate}-{hashlib.sha256(etag.encode()).hexdigest()[:16]}.f32"
 
-    def _head(self, path: str, rate: int) -> tuple[str, int]:
-        """Return what identifies the audio and its length in bytes, from the first byte of it."""
+        def fetch(start: int, stop: int, take: Callable[[int, bytes], None]) -> None:
+            self._fetch(path, rate, etag, start * FRAME_BYTES, stop * FRAME_BYTES, take, check)
+
+        mix = FetchedMix(self._folder / name, size // FRAME_BYTES, levels, fetch)
+        self._tidy(self._folder / name)
+        return mix
+
+    def load(self, track: str, rate: int, check: Callable[[], None]) -> Audio:
+        """Return all of the track's audio, mapped from the file. Raises as `open` does."""
+        with contextlib.closing(self.open(track, rate, check)) as mix:
+            frames = mix.shape[1]
+            mix.need(0, frames)
+            mapped: Audio = np.memmap(mix.path, dtype="<f4", mode="r", shape=(frames, 2)).T
+            return mapped
+
+    def _head(self, path: str, rate: int) -> tuple[str, int, tuple[float, float] | None]:
+        """Return what identifies the audio, its length in bytes and its levels, from the first byte of it."""
         answer = self._get(path, rate, 0, 0, None)
         try:
             total = re.fullmatch(r"bytes (?:0-0|\*)/(\d+)", answer.headers.get("Content-Range", ""))
             if total is None:
                 raise TransientFailure("The server sent the audio in a way that is not understood.")
-            return answer.headers.get("ETag", ""), int(total[1])
+            return answer.headers.get("ETag", ""), int(total[1]), _levels(answer.headers)
         finally:
             answer.close()
 
-    def _fetch(self, path: str, rate: int, etag: str, size: int, kept: Path, check: Callable[[], None]) -> None:
-        handle, name = tempfile.mkstemp(prefix=".fetching-", dir=self._folder)
-        try:
-            with open(handle, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-                tries = 0
-                while file.tell() < size:
-                    before = file.tell()
-                    try:
-                        answer = self._get(path, rate, before, size - 1, etag)
-                        with contextlib.closing(answer):
-                            for block in answer.iter_bytes():  # as it comes: a block size would lose what a break cuts
-                                check()
-                                file.write(block[: size - file.tell()])
-                    except (httpx2.TransportError, TransientFailure) as error:
-                        tries = 0 if file.tell() > before else tries + 1
-                        if tries >= TRIES:
-                            raise TransientFailure(f"The audio stopped coming: {error}") from error
+    def _fetch(
+        self, path: str, rate: int, etag: str, at: int, stop: int, take: Callable[[int, bytes], None],
+        check: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """Bring bytes [at, stop), going on where a transfer broke off; wait for a server that is away for a while."""
+        waited_s = 0.0
+        while at < stop:
+            before = at
+            try:
+                with contextlib.closing(self._get(path, rate, at, stop - 1, etag)) as answer:
+                    for block in answer.iter_bytes():  # as it comes: a block size would lose what a break cuts
                         check()
-            Path(name).replace(kept)
-        finally:
-            Path(name).unlink(missing_ok=True)
+                        piece = block[: stop - at]
+                        take(at, piece)
+                        at += len(piece)
+            except (httpx2.TransportError, TransientFailure) as error:
+                if isinstance(error, AudioChanged | DiskFull):
+                    raise
+                waited_s = 0.0 if at > before else waited_s + PAUSE_S
+                if waited_s > PATIENCE_S:
+                    raise TransientFailure(f"The audio stopped coming: {error}") from error
+                check()
+                if at == before:
+                    self._pause(PAUSE_S)
 
     def _get(self, path: str, rate: int, start: int, last: int, etag: str | None) -> httpx2.Response:
         headers = {"Range": f"bytes={start}-{last}"}
@@ -107,7 +137,7 @@ class Source:
             return answer
         answer.close()
         if answer.status_code == 200:
-            raise TransientFailure("The audio has changed while it was fetched.")
+            raise AudioChanged("The audio has changed while it was fetched.")
         if answer.status_code in (404, 410):
             raise AudioRejected("The track is not there any more.")
         if answer.status_code in (401, 403):
@@ -116,11 +146,21 @@ class Source:
 
     def _tidy(self, newest: Path) -> None:
         """Remove what is longest unused beyond `KEEP_BYTES`. A file that is mapped lives on until it is let go."""
-        files = sorted(
-            (p for p in self._folder.glob("*.f32") if p != newest), key=lambda p: p.stat().st_mtime, reverse=True
-        )
-        held = newest.stat().st_size
-        for path in files:
-            held += path.stat().st_size
-            if held > KEEP_BYTES:
+        found = []
+        for path in self._folder.glob("*.f32"):
+            with contextlib.suppress(OSError):  # another process may tidy at the same time
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+        held = 0
+        for _, size, path in sorted(found, reverse=True):
+            held += size
+            if held > KEEP_BYTES and path != newest:
                 path.unlink(missing_ok=True)
+
+
+def _levels(headers: Mapping[str, str]) -> tuple[float, float] | None:
+    """Read the levels of the whole track, None where the server names none that make sense."""
+    try:
+        mean, std = (float(part) for part in headers.get(LEVELS_HEADER, "").split(","))
+    except ValueError:
+        return None
+    return (mean, std) if math.isfinite(mean) and math.isfinite(std) and std >= 0 else None

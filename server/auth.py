@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 from uuid import UUID
@@ -19,7 +20,7 @@ import msgspec
 from starlette.requests import HTTPConnection
 
 from server.db import Database
-from server.errors import DatabaseGone, NotFound, ServerError
+from server.errors import DatabaseGone, NotFound, ServerError, StorageFull
 
 LOGIN_S: Final = 24 * 3600.0
 """How long an unused login link works."""
@@ -219,11 +220,12 @@ class Authentication:
                 self._known.pop(key, None)
                 return None
             if via == "session":
-                await self._db.execute(
-                    "UPDATE users_tokens SET expires_at = now() + $2 * interval '1 day' WHERE context = 'session' "
-                    "AND token = $1 AND expires_at < now() + $3 * interval '1 day'",
-                    key, float(SESSION_DAYS), float(SESSION_DAYS - REFRESH_DAYS),
-                )  # fmt: skip
+                with suppress(StorageFull):  # a full disk must not lock the performer out
+                    await self._db.execute(
+                        "UPDATE users_tokens SET expires_at = now() + $2 * interval '1 day' WHERE context = 'session' "
+                        "AND token = $1 AND expires_at < now() + $3 * interval '1 day'",
+                        key, float(SESSION_DAYS), float(SESSION_DAYS - REFRESH_DAYS),
+                    )  # fmt: skip
         except DatabaseGone:
             if cached is not None and cached[0].via == via:
                 return cached[0]

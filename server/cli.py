@@ -24,11 +24,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except Exception as error:
+    except Exception as raised:
+        error = _sole(raised)
         if isinstance(error, ServerError) or type(error).__module__.split(".")[0] in ("audio", "control", "pipeline"):
             print(f"alchemy {named.command}: {error}", file=sys.stderr)
             return 1
         raise
+
+
+def _sole(error: Exception) -> Exception:
+    """Return the one error that a group of tasks ended with, or the group where there are several."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _parser() -> argparse.ArgumentParser:

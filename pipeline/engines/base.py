@@ -21,6 +21,25 @@ from pipeline.errors import EngineUnavailable, UnknownEngine, UnknownModel
 Audio = npt.NDArray[np.float32]
 """Samples, (channels, frames)."""
 
+
+class Mix(Protocol):
+    """A mix that is read stretch by stretch: an array float32 (2, frames), or what looks like one and fetches.
+
+    An engine asks for no more than it works on; `mix[:, :]` is all of it.
+    """
+
+    @property
+    def ndim(self) -> int:
+        """2."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(2, frames)."""
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> Audio:
+        """Both channels of a stretch, `mix[:, start:stop]`."""
+
+
 Focus = Callable[[], int | Sequence[int] | None]
 """Where the playheads are, in frames at 44.1 kHz: one, several (a track on several decks), or None for nowhere."""
 
@@ -80,7 +99,7 @@ class SeparationEngine(Protocol):
 
     def separate(
         self,
-        mix: Audio,
+        mix: Mix,
         model: str = "",
         *,
         start_frame: int = 0,
@@ -90,11 +109,12 @@ class SeparationEngine(Protocol):
     ) -> Iterator[Stretch]:
         """Yield finished stretches until the whole mix is covered once, each frame exactly once.
 
-        `mix` is float32 (2, frames) at 44.1 kHz and is only read; a memory-mapped array will do. Work begins at
+        `mix` is float32 (2, frames) at 44.1 kHz and is only read, as far as the work has got. Work begins at
         `start_frame`, runs ahead, wraps to what is left, and moves whenever `focus` does. Whatever the order, every
         frame has the value it has in any other order. Ends early, within a second, once `cancelled()` is true.
-        Options: `threads`, `precision`, `backend`, `device`, `models_dir`, and `done`: ranges of frames (start, stop)
-        that are there already and are not made again, from an attempt that was broken off. Unknown ones are ignored.
+        Options: `threads`, `precision`, `backend`, `device`, `models_dir`, `done`: ranges of frames (start, stop) that
+        are there already and are not made again, from an attempt that was broken off, and `levels`: mean and standard
+        deviation of the mono sum of the whole mix, without which all of it is read first. Unknown ones are ignored.
 
         Raises ModelMissing, ModelCorrupt, ModelFailed, UnknownModel, EngineUnavailable, AudioRejected.
         """

@@ -26,7 +26,7 @@ import numpy as np
 from audio.units import MODEL_RATE
 from pipeline import models
 from pipeline.engines import overlap
-from pipeline.engines.base import Audio, Cancelled, Focus, Stretch, check_model, has_module, never, nowhere
+from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, check_model, has_module, never, nowhere
 from pipeline.engines.sharing import Cache, Shared
 from pipeline.errors import DiskFull, EngineUnavailable, ModelCorrupt, ModelFailed, PullFailed
 
@@ -88,7 +88,7 @@ class DemucsEngine:
 
     def separate(
         self,
-        mix: Audio,
+        mix: Mix,
         model: str = "",
         *,
         start_frame: int = 0,
@@ -96,7 +96,7 @@ class DemucsEngine:
         cancelled: Cancelled = never,
         options: Mapping[str, Any] | None = None,
     ) -> Iterator[Stretch]:
-        """Separate as `SeparationEngine.separate` says. Options: device, threads, models_dir, done."""
+        """Separate as `SeparationEngine.separate` says. Options: device, threads, models_dir, done, levels."""
         options = options or {}
         bag = self._bags[check_model(self, model)]
         if not (has_module("torch") and has_module("demucs")):
@@ -107,14 +107,21 @@ class DemucsEngine:
             device=str(options.get("device", "auto")),
             threads=int(options.get("threads", 0)),
         )
-        return self._stretches(mix, key, start_frame, focus, cancelled, options.get("done", ()))
+        return self._stretches(mix, key, start_frame, focus, cancelled, options.get("done", ()), options.get("levels"))
 
     def _stretches(
-        self, mix: Audio, key: "_Key", start: int, focus: Focus, cancelled: Cancelled, done: overlap.Ranges
+        self,
+        mix: Mix,
+        key: "_Key",
+        start: int,
+        focus: Focus,
+        cancelled: Cancelled,
+        done: overlap.Ranges,
+        levels: overlap.Levels | None,
     ) -> Iterator[Stretch]:
         shared = _CACHE.get(key, cancelled)
         if shared is not None:
-            yield from overlap.separate(mix, _Segments(shared), start, focus, cancelled, done)
+            yield from overlap.separate(mix, _Segments(shared), start, focus, cancelled, done, levels)
 
 
 def unload() -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pipeline import models
 from pipeline.engines import overlap, spectrogram
-from pipeline.engines.base import Audio, Cancelled, Focus, Stretch, check_model, has_module, never, nowhere
+from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, check_model, has_module, never, nowhere
 from pipeline.engines.onnx_runtimes import RUNTIMES, SEGMENT, SOURCES, Runtime
 from pipeline.engines.sharing import Cache, Shared
 from pipeline.errors import EngineUnavailable, ModelCorrupt, ModelMissing, PipelineError
@@ -49,7 +49,7 @@ class OnnxEngine:
 
     def separate(
         self,
-        mix: Audio,
+        mix: Mix,
         model: str = "",
         *,
         start_frame: int = 0,
@@ -57,10 +57,12 @@ class OnnxEngine:
         cancelled: Cancelled = never,
         options: Mapping[str, Any] | None = None,
     ) -> Iterator[Stretch]:
-        """Separate as `SeparationEngine.separate` says. Options: threads, precision, backend, models_dir, done."""
+        """Separate as `SeparationEngine.separate` says, with all its options but `device`."""
         check_model(self, model)
         options = options or {}
-        return self._stretches(mix, self.key(options), start_frame, focus, cancelled, options.get("done", ()))
+        return self._stretches(
+            mix, self.key(options), start_frame, focus, cancelled, options.get("done", ()), options.get("levels")
+        )
 
     def key(self, options: Mapping[str, Any]) -> "LoadKey":
         """What has to be loaded for these options. Raises ModelMissing, EngineUnavailable."""
@@ -73,11 +75,18 @@ class OnnxEngine:
         )
 
     def _stretches(
-        self, mix: Audio, key: "LoadKey", start: int, focus: Focus, cancelled: Cancelled, done: overlap.Ranges
+        self,
+        mix: Mix,
+        key: "LoadKey",
+        start: int,
+        focus: Focus,
+        cancelled: Cancelled,
+        done: overlap.Ranges,
+        levels: overlap.Levels | None,
     ) -> Iterator[Stretch]:
         shared = _CACHE.get(key, cancelled)
         if shared is not None:
-            yield from overlap.separate(mix, _Htdemucs(shared, key.threads), start, focus, cancelled, done)
+            yield from overlap.separate(mix, _Htdemucs(shared, key.threads), start, focus, cancelled, done, levels)
 
     def _path(self, options: Mapping[str, Any]) -> Path:
         if self._file is not None:

@@ -21,7 +21,7 @@ from typing import IO, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.engines.base import Audio, Cancelled, Focus, Stretch
+from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch
 from pipeline.errors import AudioRejected, ModelFailed
 
 GRID: Final = 2.0**21
@@ -35,6 +35,9 @@ _HALVES_IN_MEMORY: Final = 48
 
 Ranges = Sequence[tuple[int, int]]
 """Half-open ranges of frames, (start, stop)."""
+
+Levels = tuple[float, float]
+"""Mean and standard deviation of the mono sum of a whole mix."""
 
 _BLOCK: Final = 1 << 20
 _QUIETEST_STD: Final = 1e-6
@@ -214,10 +217,12 @@ class Halves:
 
 
 def separate(
-    mix: Audio, model: SegmentModel, start_frame: int, focus: Focus, cancelled: Cancelled, done: Ranges = ()
-) -> Iterator[Stretch]:
+    mix: Mix, model: SegmentModel, start_frame: int, focus: Focus, cancelled: Cancelled, done: Ranges = (),
+    levels: Levels | None = None,
+) -> Iterator[Stretch]:  # fmt: skip
     """Yield the stems of a mix, float32 (2, frames), as `SeparationEngine.separate` promises.
 
+    Of the mix no more is read than the segments at hand need, if its `levels` are given or the model wants none.
     The mean that was taken off stays in `other` alone, so muting a stem steps no offset.
 
     Raises AudioRejected, ModelFailed, and whatever the model raises.
@@ -226,10 +231,13 @@ def separate(
         raise AudioRejected(f"Separation takes stereo audio, (2, frames); this is {mix.shape}.")
     if mix.shape[1] == 0:
         return
-    levels = _levels(mix, cancelled)
-    if levels is None:
-        return
-    mean, scale = levels if model.normalise else (0.0, 1.0)
+    mean, scale = 0.0, 1.0
+    if model.normalise:
+        levels = levels or _levels(mix, cancelled)
+        if levels is None:
+            return
+        mean, std = levels
+        scale = std if std > _QUIETEST_STD else 1.0
     grid = Grid(mix.shape[1], model.segment, model.stride)
     plan = Plan(grid, start_frame, done)
     adder = _Adder(grid, model.sources)
@@ -329,16 +337,19 @@ def _join(pieces: list[tuple[int, Audio]]) -> list[tuple[int, Audio]]:
     return joined
 
 
-def _chunk(mix: Audio, grid: Grid, k: int, target: int, mean: float, scale: float) -> Audio:
+def _chunk(mix: Mix, grid: Grid, k: int, target: int, mean: float, scale: float) -> Audio:
     """What the model hears of segment k: `target` frames with the segment in the middle, zeros beyond the track."""
     start = k * grid.stride - (target - grid.length(k)) // 2
     low, high = max(start, 0), min(start + target, grid.frames)
     chunk = np.zeros((2, target), np.float32)
-    chunk[:, low - start : high - start] = (mix[:, low:high] - np.float32(mean)) / np.float32(scale)
+    heard = mix[:, low:high]
+    if not np.isfinite(heard).all():
+        raise AudioRejected("This audio holds numbers that are not finite (NaN or infinity); import it again.")
+    chunk[:, low - start : high - start] = (heard - np.float32(mean)) / np.float32(scale)
     return chunk
 
 
-def _levels(mix: Audio, cancelled: Cancelled) -> tuple[float, float] | None:
+def _levels(mix: Mix, cancelled: Cancelled) -> Levels | None:
     """Mean and standard deviation of the mono mix; None when cancelled. In fixed blocks: a memory map will do."""
     frames = mix.shape[1]
     total = squares = 0.0
@@ -349,10 +360,9 @@ def _levels(mix: Audio, cancelled: Cancelled) -> tuple[float, float] | None:
         total += float(mono.sum())
         squares += float(mono @ mono)
     if not (np.isfinite(total) and np.isfinite(squares)):
-        raise AudioRejected("This audio holds numbers that are not finite (NaN or infinity); import it again.")
+        return 0.0, 1.0  # the segment that holds what is not a number says so
     mean = total / frames
-    std = float(np.sqrt(max(squares - total * mean, 0.0) / max(frames - 1, 1)))
-    return mean, std if std > _QUIETEST_STD else 1.0
+    return mean, float(np.sqrt(max(squares - total * mean, 0.0) / max(frames - 1, 1)))
 
 
 def settle(mix: Audio, estimates: Audio, sources: Sequence[str]) -> dict[str, Audio]:

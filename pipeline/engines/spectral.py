@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from audio.units import MODEL_RATE
 from pipeline.engines import overlap
-from pipeline.engines.base import Audio, Cancelled, Focus, Stretch, never, nowhere
+from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, never, nowhere
 
 _WINDOW: Final = 4096
 _HOP: Final = 1024
@@ -54,7 +54,7 @@ class SpectralEngine:
 
     def separate(
         self,
-        mix: Audio,
+        mix: Mix,
         model: str = "",
         *,
         start_frame: int = 0,
@@ -62,10 +62,12 @@ class SpectralEngine:
         cancelled: Cancelled = never,
         options: Mapping[str, Any] | None = None,
     ) -> Iterator[Stretch]:
-        """Separate as `SeparationEngine.separate` says. Options: threads, done."""
+        """Separate as `SeparationEngine.separate` says. Options: threads, done, levels."""
         options = options or {}
         filters = _Filters(int(options.get("threads", 0)) or 1)
-        return overlap.separate(mix, filters, start_frame, focus, cancelled, options.get("done", ()))
+        return overlap.separate(
+            mix, filters, start_frame, focus, cancelled, options.get("done", ()), options.get("levels")
+        )
 
 
 class _Filters:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from io import RawIOBase
 from typing import Final
 from urllib.parse import quote
@@ -68,13 +68,16 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 async def send_computed(
-    request: Request, size: int, etag: str, media_type: str, read: Callable[[int, int], Awaitable[bytes]], block: int
-) -> Response:
+    request: Request, size: int, etag: str, media_type: str, read: Callable[[int, int], Awaitable[bytes]], block: int,
+    more: Mapping[str, str],
+) -> Response:  # fmt: skip
     """Send `size` bytes that `read(start, stop)` makes, in blocks of `block` bytes; ranges as for a file.
+
+    `more` are headers that go along.
 
     The first block is made before the answer begins, so that what cannot be read is an error and not half an answer.
     """
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache", **more}
     if etag in _etags(request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
     wanted = request.headers.get("range")

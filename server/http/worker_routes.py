@@ -1,7 +1,8 @@
 """The one route workers use: a track's audio as PCM.
 
 Owner: one request. A worker's token opens tracks that have an open job in one of its queues, and nothing else.
-Units: frames at the rate asked for; 8 bytes a frame (two float32, little-endian).
+Units: frames at the rate asked for; 8 bytes a frame (two float32, little-endian). The header `Alchemy-Levels: MEAN,STD`
+tells the levels of the whole track (`audio/waveform_header.py`), so that a separation can begin with any stretch of it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ async def pcm(call: Call) -> Response:
     if not wanted:
         raise NotAllowed("This worker has no work on that track.")
     source = await call.services.library.pcm(track_id)
+    levels = await call.services.library.levels(track_id)
     importer = call.services.importer
 
     async def read(start: int, stop: int) -> bytes:
@@ -63,6 +65,7 @@ async def pcm(call: Call) -> Response:
         "application/octet-stream",
         read,
         BLOCK_FRAMES * FRAME_BYTES,
+        {"Alchemy-Levels": f"{levels.mean!r},{levels.std!r}"} if levels is not None else {},
     )
 
 

@@ -327,8 +327,8 @@ class JobService:
                     looked = time.monotonic()
                     for job in await store.orphans(self._db):
                         await self._requeue(job)
-            except DatabaseGone:
-                log.debug("The database is gone; jobs wait.")
+            except ServerError as error:  # the database is away, or its disk is full: the show goes on, jobs wait
+                log.debug("Jobs wait: %s", error)
             await anyio.sleep(HEAL_S)
 
     async def _bury(self, letter: store.DeadLetter) -> None:

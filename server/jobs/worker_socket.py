@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline import wire
 from server.db import IllegalMove, key
-from server.errors import BadRequest, DatabaseGone, NotFound, ServerError
+from server.errors import BadRequest, DatabaseGone, NotFound, ServerError, StorageFull
 from server.jobs.receiver import Damaged, Gone, Reception, Rejected
 from server.jobs.service import JobService, Unwanted
 
@@ -361,7 +361,7 @@ class _Connection:
             try:
                 await self._jobs.receiver.note(reception)
                 return
-            except DatabaseGone:
+            except (DatabaseGone, StorageFull):  # what came is kept by the worker until it is noted
                 await anyio.sleep(pause_s)
                 pause_s = min(1.0, pause_s * 2)
             except Gone as gone:

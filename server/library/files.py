@@ -12,10 +12,12 @@ from typing import Final
 from uuid import UUID
 
 import anyio
+import anyio.to_thread
 import msgspec
 
 from audio.source import DeckSource, StemSource
 from audio.units import STEM_SLOTS, STEMS
+from audio.waveform_header import Levels, read_levels
 from server.db import Queries
 from server.errors import NotFound
 from server.library import tracks
@@ -112,6 +114,13 @@ async def reference(storage: Storage, row: TrackRow) -> PcmSource:
     if not await anyio.Path(path).is_file():
         raise FileMissing
     return PcmSource(path, row.reference_gain, row.reference_rate, row.reference_frames, row.reference_sha256)
+
+
+async def levels(storage: Storage, row: TrackRow) -> Levels | None:
+    """Return the levels of the whole track; None for a track from before they were kept."""
+    if row.waveform_path is None:
+        return None
+    return await anyio.to_thread.run_sync(read_levels, storage.path(row.waveform_path))
 
 
 # ---- for routes

@@ -23,6 +23,7 @@ import msgspec
 from audio.errors import AudioError
 from audio.reference import REFERENCE_NAME, WAVEFORM_NAME, Reference
 from audio.source import DeckSource
+from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
 from server.library import files, own_stems, tracks
@@ -240,7 +241,7 @@ class Library:
             "reference_gain": reference.gain,
             "reference_sha256": reference.sha256,
             "peak": reference.peak,
-            "warnings": [clean(sentence, 500) for sentence in reference.warnings],
+            "warnings": [clean(_shown(sentence, original, filename), 500) for sentence in reference.warnings],
         }
         try:
             with anyio.CancelScope(shield=True):
@@ -376,6 +377,10 @@ class Library:
         """Return a track's reference decode. Raises NotFound, FileMissing."""
         return await files.reference(self.storage, await tracks.row(self._db, track_id, user_id))
 
+    async def levels(self, track_id: UUID, user_id: int | None = None) -> Levels | None:
+        """Return mean and deviation of a whole track; None for one from before they were kept. Raises NotFound."""
+        return await files.levels(self.storage, await tracks.row(self._db, track_id, user_id))
+
     async def audio_file(self, track_id: UUID, user_id: int) -> StoredFile:
         """Return the file as it was imported. Raises NotFound, FileMissing."""
         return await files.original(self.storage, await tracks.row(self._db, track_id, user_id))
@@ -429,9 +434,13 @@ class Library:
 def _named(error: AudioError, original: Path, filename: str) -> ServerError:
     """Speak of the file by the name its owner knows."""
     ours = from_audio(error)
+    return type(ours)(_shown(str(ours), original, filename), **ours.details)
+
+
+def _shown(sentence: str, original: Path, filename: str) -> str:
+    """Put the name its owner knows in place of ours."""
     shown = clean_name(filename) or "The file"
-    text = str(ours).replace(str(original), shown).replace(original.name, shown)
-    return type(ours)(text, **ours.details)
+    return sentence.replace(str(original), shown).replace(original.name, shown)
 
 
 def _words(tags: Tags, filename: str, title: str | None, artist: str | None) -> dict[str, object]:

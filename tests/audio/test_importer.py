@@ -15,7 +15,8 @@ from audio.errors import DecoderCrashed, DecodeTimeout, NotAudio, StorageFull
 from audio.importer import Importer
 from audio.reference import Reference
 from audio.resample import Resampler
-from audio.waveform import HEADER, RECORD
+from audio.waveform import RECORD, WaveformBuilder
+from audio.waveform_header import SIZES, read_levels
 from tests.audio.engines import until
 from tests.audio.material import Audio, decibels, encode, has_ffmpeg, music, offset_of, write_wav
 
@@ -260,8 +261,8 @@ async def test_the_overview_shows_where_the_sound_is(importer: Importer, tmp_pat
     song[2 * rate :] = (0.5 * np.sin(2 * np.pi * 9000 * t))[:, None]
     reference = await importer.decode(write_wav(tmp_path / "bands.wav", song), tmp_path / "out")
     data = reference.waveform.read_bytes()
-    magic, version, start, file_rate, bin_frames, frames, fine, group, coarse, _ = HEADER.unpack_from(data)
-    assert (magic, version, start, file_rate, frames) == (b"SFAW", 1, 40, rate, 3 * rate)
+    magic, version, start, file_rate, bin_frames, frames, fine, group, coarse, _ = SIZES.unpack_from(data)
+    assert (magic, version, start, file_rate, frames) == (b"SFAW", 1, 56, rate, 3 * rate)
     assert (bin_frames, fine, group, coarse) == (294, 450, 1, 450)
     assert len(data) == start + (fine + coarse) * RECORD.itemsize
     bins = np.frombuffer(data, RECORD, fine, start + coarse * RECORD.itemsize)
@@ -270,6 +271,38 @@ async def test_the_overview_shows_where_the_sound_is(importer: Importer, tmp_pat
     assert (low["low"] > 100).all() and (low["high"] < 40).all()
     assert (high["high"] > 100).all() and (high["low"] < 40).all()
     assert (silent["high_peak"] == 0).all() and (silent["low"] < 5).all()
+
+
+async def test_the_overview_keeps_the_levels_of_the_whole(importer: Importer, tmp_path: Path) -> None:
+    song = music(2.0) + 0.01
+    reference = await importer.decode(write_wav(tmp_path / "a.wav", song), tmp_path / "out")
+    levels = read_levels(reference.waveform)
+    mono = stored(reference).astype(np.float64).mean(axis=1)
+    assert levels is not None
+    assert levels.mean == pytest.approx(mono.mean(), rel=1e-5) and levels.std == pytest.approx(
+        mono.std(ddof=1), rel=1e-5
+    )
+
+
+def test_levels_do_not_depend_on_how_the_stream_is_cut(tmp_path: Path) -> None:
+    song = np.random.default_rng(3).normal(0.02, 0.3, (10_000, 2)).astype(np.float32)
+    found = []
+    for size in (1, 64, 65, 128, 512, 10_000):
+        builder = WaveformBuilder(44_100)
+        for start in range(0, len(song), size):
+            builder.add(song[start : start + size])
+        path = tmp_path / f"{size}.bin"
+        path.write_bytes(builder.finish())
+        found.append(read_levels(path))
+    assert found[0] is not None and set(found) == {found[0]}
+
+
+@pytest.mark.parametrize("data", [b"", b"SFAW", b"x" * 100, SIZES.pack(b"SFAW", 1, 40, 48_000, 320, 0, 0, 1, 0, 0)])
+def test_an_overview_without_levels_has_none(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "waveform.bin"
+    path.write_bytes(data)
+    assert read_levels(path) is None
+    assert read_levels(tmp_path / "gone.bin") is None
 
 
 async def test_a_wav_that_lies_about_its_size_is_bounded_by_the_file(importer: Importer, tmp_path: Path) -> None:

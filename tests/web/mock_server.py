@@ -39,6 +39,7 @@ from server.live import LiveHub
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, EngineRestored, StemsReady
 from server.session.show import Show
+from tests.web.mock_playlists import MockPlaylists, refusal
 
 RATE: Final = 48_000
 DIST: Final = Path(__file__).resolve().parents[2] / "web" / "dist"
@@ -59,6 +60,9 @@ class FakeTrack:
     duration: float
     tempo: float = 0.0
     key: str = ""
+    album: str = ""
+    genre: str = ""
+    year: int | None = None
     stems: tuple[str, ...] = ()
     jobs: list[dict[str, Any]] = field(default_factory=list)
 
@@ -69,7 +73,8 @@ class FakeTrack:
             for name in self.stems
         ]
         return {
-            "id": self.id, "title": self.title, "artist": self.artist or None, "album": None, "duration": self.duration,
+            "id": self.id, "title": self.title, "artist": self.artist or None,
+            "album": self.album or None, "genre": self.genre or None, "year": self.year, "duration": self.duration,
             "bpm": None, "key": None, "jobs": list(reversed(self.jobs)), "stems": stems, "status": "completed",
             "analysis": {"tempo": self.tempo, "key": self.key} if self.tempo else None,
         }  # fmt: skip
@@ -163,6 +168,7 @@ class MockServer:
         """`speed` is how many times faster than usual pretended jobs run."""
         self.speed = speed
         self.tracks: dict[str, FakeTrack] = {}
+        self.playlists = MockPlaylists(self.tracks)
         self.on_deck: dict[int, tuple[int, str]] = {}
         self.deckhand = ClockDeckhand(self)
         self.show = Show(self.deckhand)
@@ -173,6 +179,7 @@ class MockServer:
         self.lan_open = False
         self.lan_links = 0
         self.refuse_upload = ""
+        self.refuse_change = ""
         self._numbers = count(1)
         self._tasks: anyio.abc.TaskGroup | None = None
         self._began = time.monotonic()
@@ -248,7 +255,7 @@ class MockServer:
             name = str(getattr(form["file"], "filename", ""))
         self.uploads.append(name)
         if self.refuse_upload:
-            return _error(422, "not_audio", self.refuse_upload)
+            return refusal(422, "not_audio", self.refuse_upload)
         track = self.add(name.rsplit(".", 1)[0], "", 90.0)
         self.hub.publish(protocol.LibraryChanged(track.id, "added"))
         await self._start(track, "analysis")
@@ -257,27 +264,33 @@ class MockServer:
     async def _track(self, request: Request) -> Response:
         track = self._of(request)
         if track is None:
-            return _error(404, "not_found", "There is no such track.")
+            return refusal(404, "not_found", "There is no such track.")
         if request.method == "DELETE":
             del self.tracks[track.id]
             self.hub.publish(protocol.LibraryChanged(track.id, "removed"))
             return Response(status_code=204)
+        if request.method == "PATCH":
+            if self.refuse_change:
+                return refusal(400, "bad_request", self.refuse_change)
+            for name, value in (await request.json()).items():
+                setattr(track, name, value if name == "year" else value or "")
+            self.hub.publish(protocol.LibraryChanged(track.id, "changed"))
         return JSONResponse(track.as_json())
 
     async def _waveform(self, request: Request) -> Response:
         track = self._of(request)
         if track is None:
-            return _error(404, "not_found", "There is no such track.")
+            return refusal(404, "not_found", "There is no such track.")
         data = await anyio.to_thread.run_sync(track.waveform)
         return Response(data, media_type="application/octet-stream")
 
     async def _separate(self, request: Request) -> Response:
         track = self._of(request)
-        return JSONResponse(await self._start(track, "processing"), 202) if track else _error(404, "not_found", "Gone.")
+        return JSONResponse(await self._start(track, "processing"), 202) if track else refusal(404, "not_found", "Gone.")
 
     async def _analyze(self, request: Request) -> Response:
         track = self._of(request)
-        return JSONResponse(await self._start(track, "analysis"), 202) if track else _error(404, "not_found", "Gone.")
+        return JSONResponse(await self._start(track, "analysis"), 202) if track else refusal(404, "not_found", "Gone.")
 
     async def _start(self, track: FakeTrack, kind: str) -> dict[str, Any]:
         job = {
@@ -388,10 +401,11 @@ class MockServer:
             Route("/api/controls", self._controls),
             Route("/api/tracks", self._tracks, methods=["GET"]),
             Route("/api/tracks", self._upload, methods=["POST"]),
-            Route("/api/tracks/{id}", self._track, methods=["GET", "DELETE"]),
+            Route("/api/tracks/{id}", self._track, methods=["GET", "PATCH", "DELETE"]),
             Route("/api/tracks/{id}/waveform", self._waveform),
             Route("/api/tracks/{id}/separate", self._separate, methods=["POST"]),
             Route("/api/tracks/{id}/analyze", self._analyze, methods=["POST"]),
+            *self.playlists.routes(),
             Route("/api/jobs", self._jobs),
             Route("/api/jobs/{id}/cancel", self._cancel, methods=["POST"]),
             Route("/api/jobs/{id}/retry", self._retry, methods=["POST"]),
@@ -420,10 +434,6 @@ class MockServer:
             self.show.report(EngineRestored((AudibleDeck(),) * DECKS, RATE))
             yield
             tasks.cancel_scope.cancel()
-
-
-def _error(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message, "details": {}}}, status)
 
 
 class RunningMock:
@@ -494,7 +504,10 @@ def furnish(mock: MockServer) -> None:
             "stage": "", "error": "The model file is damaged. Run `alchemy models pull htdemucs`.",
         }
     )  # fmt: skip
-    mock.add("Night Bus Home", "Kofi Arden", 241.8, tempo=124.0, key="A minor", stems=STEMS[:4])
+    mock.add("Night Bus Home", "Kofi Arden", 241.8, tempo=124.0, key="A minor", album="Last Stop", stems=STEMS[:4])
+    named = {track.title: track.id for track in mock.tracks.values()}
+    mock.playlists.add("Friday set", named["Night Bus Home"], named["Paper Lanterns"], named["Concrete Ocean"])
+    mock.playlists.add("Warm-up for a very long evening by the sea")
 
 
 def main() -> None:

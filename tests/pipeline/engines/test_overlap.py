@@ -191,6 +191,56 @@ def test_audio_that_is_not_finite_is_rejected(bad: float) -> None:
         list(separate(mix, FakeModel(), 0, nowhere, never))
 
 
+class Shelf:
+    """A mix that notes which frames were asked for."""
+
+    ndim = 2
+
+    def __init__(self, mix: Audio) -> None:
+        self.mix, self.shape = mix, mix.shape
+        self.asked = np.zeros(mix.shape[1], bool)
+
+    def __getitem__(self, key: tuple[slice, slice]) -> Audio:
+        self.asked[key[1]] = True
+        return self.mix[key]
+
+
+def test_with_its_levels_a_mix_is_read_no_further_than_the_work_has_got() -> None:
+    mix, model = noise(100_000), FakeModel()
+    model.normalise = True
+    mono = mix.mean(axis=0, dtype=np.float64)
+    levels = float(mono.mean()), float(mono.std(ddof=1))
+    shelf = Shelf(mix)
+    stretches = separate(shelf, model, 50_000, nowhere, never, levels=levels)
+    first = next(stretches)
+    assert first.start <= 50_000 < first.stop
+    assert shelf.asked.sum() <= 2 * model.segment and not shelf.asked[:48_000].any()
+    whole, _ = collect(separate(mix, model, 0, nowhere, never, levels=levels), 100_000)
+    stems, _ = collect(iter([first, *stretches]), 100_000)
+    for name in SOURCES:
+        np.testing.assert_array_equal(stems[name], whole[name])
+
+
+def test_given_levels_are_those_that_would_be_found() -> None:
+    mix, model = noise(9_000), FakeModel()
+    model.normalise = True
+    mono = mix.mean(axis=0, dtype=np.float64)
+    found, _ = collect(separate(mix, model, 0, nowhere, never), 9_000)
+    given_, _ = collect(separate(mix, model, 0, nowhere, never, levels=(mono.mean(), mono.std(ddof=1))), 9_000)
+    for name in SOURCES:
+        np.testing.assert_allclose(given_[name], found[name], atol=2 / GRID)
+
+
+def test_silence_with_levels_is_not_divided_by_nothing() -> None:
+    model = FakeModel()
+    model.normalise = True
+    silence = np.zeros((2, 4000), np.float32)
+    told, _ = collect(separate(silence, model, 0, nowhere, never, levels=(0.0, 0.0)), 4000)
+    found, _ = collect(separate(silence, model, 0, nowhere, never), 4000)
+    for name in SOURCES:
+        np.testing.assert_array_equal(told[name], found[name])
+
+
 def test_a_mono_array_is_rejected() -> None:
     with pytest.raises(AudioRejected):
         list(separate(np.zeros(100, np.float32), FakeModel(), 0, nowhere, never))

@@ -124,6 +124,9 @@ async def test_a_worker_gets_the_pcm_of_tracks_it_has_work_on(
         change = resampler(48_000, 44_100)
         assert len(heard) == change.frames_out(len(audio)) == 220_500
         np.testing.assert_allclose(heard, change.resample(audio), atol=2**-22)
+        mean, std = map(float, whole.headers["Alchemy-Levels"].split(","))
+        mono = audio.mean(axis=1)
+        assert mean == pytest.approx(mono.mean(), abs=1e-6) and std == pytest.approx(mono.std(), rel=1e-4)
         size = len(whole.content)
         for asked, part in (
             ("bytes=0-0", whole.content[:1]),

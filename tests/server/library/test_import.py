@@ -107,6 +107,15 @@ async def test_the_same_audio_at_the_same_time_is_one_track(
     assert len(_tracks_on_disk(library)) == 3
 
 
+async def test_a_file_that_ends_too_early_is_named_by_its_own_name(
+    library: Library, owner: int, tmp_path: Path
+) -> None:
+    wav = write_wav(tmp_path / "Best Song.wav")
+    wav.write_bytes(wav.read_bytes()[: wav.stat().st_size // 2])
+    [warning] = (await library.import_file(wav, owner)).warnings
+    assert warning.startswith("Best Song.wav is damaged or cut short")
+
+
 def _truncated_wav(folder: Path) -> Path:
     path = write_wav(folder / "cut.wav")
     path.write_bytes(path.read_bytes()[:30])

@@ -2,6 +2,7 @@
 
 import { asControl, type Control } from './controls';
 import { words } from './format';
+import type { TagChange } from './tags';
 
 export interface StemRow {
   id: string;
@@ -26,6 +27,8 @@ export interface Track {
   title: string;
   artist: string;
   album: string;
+  genre: string;
+  year: number | null;
   duration: number;
   jobs: Job[];
   stems: StemRow[];
@@ -68,21 +71,21 @@ export class ApiError extends Error {
   }
 }
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
-function map(value: unknown): Json {
+export function map(value: unknown): Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
 }
 
-function list(value: unknown): unknown[] {
+export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function text(value: unknown, otherwise = ''): string {
+export function text(value: unknown, otherwise = ''): string {
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : otherwise;
 }
 
-function number(value: unknown): number {
+export function number(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
 
@@ -126,6 +129,8 @@ export function asTrack(row: unknown): Track {
     title: text(found['title'], 'Untitled') || 'Untitled',
     artist: text(found['artist']),
     album: text(found['album']),
+    genre: text(found['genre']),
+    year: number(found['year']) || null,
     duration: number(found['duration']),
     jobs: list(found['jobs']).map((job) => asJob(job, id)),
     stems: list(found['stems']).map((stem) => {
@@ -144,7 +149,7 @@ export function asTrack(row: unknown): Track {
   };
 }
 
-async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+export async function call(method: string, path: string, body?: unknown): Promise<unknown> {
   let answer: Response;
   try {
     answer = await fetch(path, {
@@ -206,6 +211,9 @@ export const separate = (id: string, engine: string): Promise<unknown> =>
   call('POST', `/api/tracks/${encodeURIComponent(id)}/separate`, engine ? { engine } : {});
 export const analyse = (id: string): Promise<unknown> =>
   call('POST', `/api/tracks/${encodeURIComponent(id)}/analyze`, {});
+/** Edit a track's words; only what is named changes, null empties. */
+export const changeTrack = async (id: string, change: TagChange): Promise<Track> =>
+  asTrack(await call('PATCH', `/api/tracks/${encodeURIComponent(id)}`, change));
 export const removeTrack = (id: string): Promise<unknown> => call('DELETE', `/api/tracks/${encodeURIComponent(id)}`);
 export const cancelJob = (id: string): Promise<unknown> =>
   call('POST', `/api/jobs/${encodeURIComponent(id)}/cancel`, {});

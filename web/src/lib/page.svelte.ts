@@ -6,6 +6,7 @@ import * as api from './api';
 import { Connection, type Link } from './connection';
 import { type Control } from './controls';
 import { Library, sentence } from './library.svelte';
+import { Playlists } from './playlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { Telemetry } from './telemetry';
@@ -34,6 +35,7 @@ export class Page {
   readonly telemetry = new Telemetry();
   readonly toasts = new Toasts();
   readonly library: Library;
+  readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
   readonly #connection: Connection;
@@ -52,6 +54,7 @@ export class Page {
       (refusal) => this.#refused(refusal),
     );
     this.library = new Library((message, detail) => this.toasts.say('error', message, detail));
+    this.playlists = new Playlists((message, detail) => this.toasts.say('error', message, detail));
     this.listen = new Listen(
       () => this.#subscribe(),
       (message) => this.toasts.say('error', message),
@@ -126,6 +129,7 @@ export class Page {
       void this.#loadRegistry();
       void this.library.load();
       void this.library.loadJobs();
+      void this.playlists.load();
       void this.library.loadEngines();
     } else {
       if (was === 'connected') {
@@ -164,10 +168,12 @@ export class Page {
         break;
       case 'job':
         this.library.job(message);
+        if (message.status === 'completed') this.playlists.soon();
         if (message.status === 'failed') this.toasts.say('error', message.error ?? 'It failed.', api.jobName(message.kind));
         break;
       case 'library':
         this.library.changed(message);
+        this.playlists.soon();
         break;
       case 'ready':
         this.ready.set(message.track_id, message.ranges);
