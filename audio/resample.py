@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from audio.compiler import njit
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
