@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -35,6 +35,7 @@ from server.db import Database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
+from server.jobs import store
 from server.jobs.job import Job
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
@@ -201,7 +202,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             midi,
             lan,
         )
-        _connect(services, notices)
+        _connect(services, await store.arriving(db))
         app = build_app(services, hosts)
         notices.publish_to(show)
         if restored is not None:
@@ -270,10 +271,12 @@ async def _stopping_engine(keeper: EngineKeeper, deckhand: EngineDeckhand) -> As
                 await keeper.stop(client)
 
 
-def _connect(services: Services, notices: "_Notices") -> None:
-    """Tell the parts about each other where one was made before the other."""
+def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
+    """Tell the parts about each other where one was made before the other. `came`: stems that had begun to arrive."""
     live, show, jobs = services.live, services.show, services.jobs
     readiness = Readiness()
+    for ready in readiness.restore(came):
+        live.publish(ready)
 
     def on_job(job: Job) -> None:
         live.publish(

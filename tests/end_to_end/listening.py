@@ -49,6 +49,13 @@ class Page:
             if message["type"] == type_ and all(message.get(name) == value for name, value in wanted.items()):
                 return message
 
+    def soon(self, type_: str, patience_s: float = 2.0) -> dict[str, Any] | None:
+        """Return the next message of this kind, None when none comes in that time."""
+        try:
+            return self.hear(type_, patience_s)
+        except TimeoutError:
+            return None
+
     def until(self, path: str, value: Any) -> None:
         """Wait for a change of one control to a value."""
         while True:
