@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import jack
 import numpy as np
 import psutil
 import soundfile
@@ -56,12 +57,13 @@ def main(minutes: float = MINUTES) -> int:
             program.load(1, program.upload(tone)["id"])
             program.set("/deck/1/play", 1)
             time.sleep(SETTLE_S)
-            _measure(program, log, minutes)
+            _measure(program, server.name, log, minutes)
     return 0
 
 
-def _measure(program: Program, log: Path, minutes: float) -> None:
+def _measure(program: Program, server: str, log: Path, minutes: float) -> None:
     snapshots = SnapshotReader(Block.attach(adoption.find(program.runtime()).segment).kernel["snapshots"])
+    engine = _client_with_sound(server)
     burner = psutil.Process(program.process.pid)
     begun, mark, used, before = time.monotonic(), log.stat().st_size, sum(burner.cpu_times()[:2]), snapshots.read()
     time.sleep(minutes * 60)
@@ -69,15 +71,25 @@ def _measure(program: Program, log: Path, minutes: float) -> None:
     cores = (sum(burner.cpu_times()[:2]) - used) / (time.monotonic() - begun)
     text = log.read_text(errors="replace")[mark:]
     late = Counter(_LATE.findall(text))
-    nothing = late.pop(IDLE, 0)
     print(
         f"late blocks in {minutes:g} min of {int(after['blocks']) - int(before['blocks'])}, a Python thread burning in "
-        f"the server ({cores:.2f} of a core): engine {sum(late.values())}, a client that does nothing {nothing}, the "
-        f"driver itself {text.count(_DRIVER_LATE)}; underflows PortAudio told the engine of "
-        f"{int(after['late_blocks']) - int(before['late_blocks'])}; the callback took at most "
+        f"the server ({cores:.2f} of a core): engine {late[engine]}, a client that does nothing {late[IDLE]}, the "
+        f"server's MIDI ports {sum(late.values()) - late[engine] - late[IDLE]}, the driver itself "
+        f"{text.count(_DRIVER_LATE)}; xruns of all JACK that the engine heard of "
+        f"{int(after['late_blocks']) - int(before['late_blocks'])}; its callback took at most "
         f"{100 * float(after['load_peak']):.1f} % of a block",
         flush=True,
     )
+
+
+def _client_with_sound(server: str) -> str:
+    """Return the name of the JACK client that plays, which is the engine's."""
+    probe = jack.Client("probe", servername=server, no_start_server=True)
+    names = {port.name.split(":")[0] for port in probe.get_ports(is_audio=True, is_output=True)} - {"system", IDLE}
+    probe.close()
+    engine: str
+    (engine,) = names
+    return engine
 
 
 @contextlib.contextmanager

@@ -41,11 +41,16 @@ class Page:
         """Send one message."""
         self._socket.send(msgpack.packb(message))
 
+    def next(self, patience_s: float = 30.0) -> dict[str, Any]:
+        """Return the next message, whatever it is."""
+        message: dict[str, Any] = msgpack.unpackb(self._socket.recv(timeout=patience_s))
+        return message
+
     def hear(self, type_: str, patience_s: float = 30.0, **wanted: Any) -> dict[str, Any]:
         """Return the next message of this kind whose fields are as wanted."""
         deadline = time.monotonic() + patience_s
         while True:
-            message: dict[str, Any] = msgpack.unpackb(self._socket.recv(timeout=deadline - time.monotonic()))
+            message = self.next(deadline - time.monotonic())
             if message["type"] == type_ and all(message.get(name) == value for name, value in wanted.items()):
                 return message
 

@@ -1,4 +1,4 @@
-"""Where all stems of a track are ready, as the page is told: while stretches come, and after the server started anew."""
+"""Where all stems of a track are ready, as the page is told: as stretches come, and by a server that started anew."""
 
 from uuid import UUID, uuid4
 
