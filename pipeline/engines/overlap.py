@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.engines.base import Audio, Cancelled, Focus, Stretch
+from pipeline.engines.pace import Pace
 from pipeline.errors import AudioRejected, ModelFailed
 
 GRID: Final = 2.0**21
@@ -218,6 +219,7 @@ def separate(
 ) -> Iterator[Stretch]:
     """Yield the stems of a mix, float32 (2, frames), as `SeparationEngine.separate` promises.
 
+    Segments are chosen for where the playheads will be when they are done.
     The mean that was taken off stays in `other` alone, so muting a stem steps no offset.
 
     Raises AudioRejected, ModelFailed, and whatever the model raises.
@@ -232,10 +234,11 @@ def separate(
     mean, scale = levels if model.normalise else (0.0, 1.0)
     grid = Grid(mix.shape[1], model.segment, model.stride)
     plan = Plan(grid, start_frame, done)
+    pace = Pace()
     adder = _Adder(grid, model.sources)
     try:
         while not cancelled():
-            k = plan.next(focus())
+            k = plan.next(pace.aim(focus()))
             if k is None:
                 return
             answer = model.run(_chunk(mix, grid, k, model.padded(grid.length(k)), mean, scale), cancelled)
