@@ -15,13 +15,17 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from audio.errors import AudioError, EngineRunning
+from audio.filler_link import FillerLink
 from audio.settings import AudioSettings
 
 SWITCH_INTERVAL_S: Final = 0.0002
 """With Python's own 5 ms a request waits up to 10 ms behind a busy thread; with this, under one."""
+
+NO_FOLDER: Final = "--runtime-dir is missing: say which folder the engine's socket shall be in"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,6 +43,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _load() -> ModuleType:
+    """Return `audio.run`, with the compiler loaded the quick way first."""
+    import audio.compiler  # noqa: F401
+    from audio import run
+
+    return run
+
+
 def main() -> int:
     """Run until told to end; return the exit status."""
     options = parser().parse_args()
@@ -46,19 +58,22 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setsid") and os.getpid() != os.getsid(0):
         os.setsid()
-    from audio import run
-
-    filler = None
+    if options.runtime_dir is None and not options.standby:
+        print(NO_FOLDER, file=sys.stderr)
+        return 1
+    # The filler and the compiler take a second each to load: side by side, since nothing sounds before both are there.
+    filler = FillerLink()
+    run = _load()
     if options.standby:
-        filler = run.warm_up()
+        run.warm_up()
         print("standby", flush=True)
         order = sys.stdin.readline()
         if not order.strip():
             return 0
         options = parser().parse_args(json.loads(order))
-    if options.runtime_dir is None:
-        print("--runtime-dir is missing: say which folder the engine's socket shall be in", file=sys.stderr)
-        return 1
+        if options.runtime_dir is None:
+            print(NO_FOLDER, file=sys.stderr)
+            return 1
     try:
         settings = AudioSettings(
             device=options.audio,
@@ -68,7 +83,7 @@ def main() -> int:
             orphan_s=options.orphan_s,
         )
         gc.freeze()
-        run.run(options.runtime_dir, settings, parent_pid=options.parent_pid, filler=filler)
+        run.run(options.runtime_dir, settings, filler, parent_pid=options.parent_pid)
     except ValueError as fault:
         print(fault, file=sys.stderr)
         return 1

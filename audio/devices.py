@@ -1,6 +1,7 @@
 """Who calls the kernel: an audio device, or a timer when there is none; one of them at any moment.
 
     auto / NAME --> device --lost--> next device --lost--> null timer --every few seconds--> the device again
+                      '-- at another rate than the engine's: through an outlet, which resamples
 
 Owner: the engine's loop; opening and closing happen in a worker thread, one at a time.
 Units: rate in Hz, block in frames, seconds. The frame counter is the kernel's, so it goes on whoever calls.
@@ -16,6 +17,7 @@ from typing import Final, Protocol
 from audio import portaudio
 from audio.errors import AudioError, DeviceLost, FormatRejected
 from audio.portaudio import AUTO, NULL
+from audio.settings import RATES
 
 STALL_S: Final = 0.5
 """A device whose frame counter stands still this long is lost."""
@@ -25,6 +27,14 @@ RETRY_S: Final = 5.0
 
 PRIORITY: Final = 10
 """Real-time priority of the null timer: below that of JACK and of the system's own audio threads."""
+
+
+class Callback(Protocol):
+    """What a device calls, for a device that has another rate than the engine. `latency`: engine frames it adds."""
+
+    callback_address: int
+    userdata_address: int
+    latency: int
 
 
 class Kernel(Protocol):
@@ -38,6 +48,9 @@ class Kernel(Protocol):
 
     def stop_null(self) -> None:
         """Make `run_null` return within a block."""
+
+    def outlet(self, rate: int) -> Callback:
+        """Return what a device at `rate` Hz calls. Raises ValueError when there is no way to that rate."""
 
     def set_latency(self, frames: int) -> None:
         """Tell the clock how many frames lie between callback and output."""
@@ -76,16 +89,24 @@ class NullOutput:
 
 
 class DeviceOutput:
-    """A PortAudio stream that calls the kernel."""
+    """A PortAudio stream that calls the kernel, or what resamples for it."""
 
     realtime = True
 
-    def __init__(self, kernel: Kernel, device: portaudio.Device, rate: int, block: int) -> None:
+    def __init__(self, kernel: Kernel, device: portaudio.Device, engine_rate: int, rate: int, block: int) -> None:
+        """Open `device` at `rate` Hz. Raises FormatRejected."""
         self.name, self.api = f"{device.name}, {device.api}", device.api
-        self._stream = portaudio.Output(
-            device, rate=rate, block=block, callback=kernel.callback_address, userdata=kernel.userdata_address
-        )
-        self.latency_s = self._stream.latency_s
+        callback, userdata, latency_s = kernel.callback_address, kernel.userdata_address, 0.0
+        if rate != engine_rate:
+            try:
+                outlet = kernel.outlet(rate)
+            except ValueError as fault:
+                raise FormatRejected(str(fault)) from fault
+            callback, userdata = outlet.callback_address, outlet.userdata_address
+            latency_s = outlet.latency / engine_rate
+            self.name += f" at {rate} Hz"
+        self._stream = portaudio.Output(device, rate=rate, block=block, callback=callback, userdata=userdata)
+        self.latency_s = self._stream.latency_s + latency_s
 
     @property
     def active(self) -> bool:
@@ -168,14 +189,22 @@ class DeviceKeeper:
             what = "no output device was found" if self.wanted == AUTO else f"no output device is called {self.wanted}"
             reason = what if portaudio.available() else "the PortAudio library is missing"
             self.say(f"{reason}: the engine runs on a timer; the page can play the sound")
-        for device in found:
+        return any(self._open(device, first) for device in found)
+
+    def _open(self, device: portaudio.Device, first: bool) -> bool:
+        """Open one device: at the engine rate, else at its own, else at any; say so, and why one cannot be had."""
+        refusals = []
+        for rate in dict.fromkeys((self._rate, round(device.rate), *RATES)):
             try:
-                self._adopt(DeviceOutput(self._kernel, device, self._rate, self._block))
+                self._adopt(DeviceOutput(self._kernel, device, self._rate, rate, self._block))
             except FormatRejected as refused:
-                if first:
-                    self.say(str(refused))
+                refusals.append(str(refused))
                 continue
+            if rate != self._rate:
+                self.say(f"{device.name} does not run at {self._rate} Hz: its sound is resampled to {rate} Hz")
             return True
+        if first:
+            self.say(refusals[0])
         return False
 
     def _open_null(self) -> None:

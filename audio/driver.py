@@ -4,6 +4,7 @@ Owner: the engine; the addresses hold as long as it lives. Units: frames at the 
 """
 
 from audio.host import KernelHost
+from audio.outlet import Outlet
 
 
 class Driver:
@@ -14,11 +15,19 @@ class Driver:
         #: Address of the PaStreamCallback, and of what it is given.
         self.callback_address = host.callback
         self.userdata_address = host.state_pointer
+        # All of them for good: the thread of a driver that hangs may still call one.
+        self._outlets: list[Outlet] = []
 
     @property
     def frame(self) -> int:
         """Frames rendered since the engine began."""
         return self._host.frame
+
+    def outlet(self, rate: int) -> Outlet:
+        """Return what a device that runs at `rate` Hz calls. Raises ValueError when it cannot be resampled to that."""
+        made = Outlet(self._host, rate)
+        self._outlets.append(made)
+        return made
 
     def set_latency(self, frames: int) -> None:
         """Tell the clock how many frames lie between callback and output."""

@@ -4,18 +4,13 @@ Owner: the engine's device keeper. The callback is compiled code; Python is neve
 Units: rate in Hz, block in frames, latency in seconds.
 """
 
+import functools
 import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
 from audio.errors import DeviceLost, FormatRejected
 from audio.units import CHANNELS
-
-try:
-    import sounddevice
-except OSError:
-    # The Python package is there, the PortAudio library is not: no devices, and `doctor` says so.
-    sounddevice = None
 
 AUTO: Final = "auto"
 NULL: Final = "null"
@@ -36,13 +31,28 @@ class Device:
     is_default: bool
 
 
+@functools.cache
+def _library() -> Any:
+    """Return sounddevice, None where the PortAudio library is missing; `doctor` says so.
+
+    Loaded when it is first needed: PortAudio joins JACK's graph and lists the devices as it loads, which an engine in
+    standby should not do.
+    """
+    try:
+        import sounddevice
+    except OSError:
+        return None
+    return sounddevice
+
+
 def available() -> bool:
     """Say whether the PortAudio library is there."""
-    return sounddevice is not None
+    return _library() is not None
 
 
 def rescan() -> None:
     """Look again for devices. Only while no stream is open."""
+    sounddevice = _library()
     if sounddevice is not None:
         sounddevice._terminate()
         sounddevice._initialize()
@@ -50,6 +60,7 @@ def rescan() -> None:
 
 def outputs() -> list[Device]:
     """Return the outputs with two channels or more, the default first."""
+    sounddevice = _library()
     if sounddevice is None:
         return []
     apis = sounddevice.query_hostapis()
@@ -92,6 +103,7 @@ class Output:
         Raises FormatRejected, with PortAudio's words, when the device refuses.
         """
         self.device = device
+        sounddevice = _library()
         pointer = sounddevice._ffi.cast("PaStreamCallback*", callback)
         context = sounddevice._ffi.cast("void*", userdata)
         try:

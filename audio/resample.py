@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from audio.compiler import njit
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -45,9 +46,10 @@ class Resampler:
         self.rate_in, self.rate_out = rate_in, rate_out
         self.up, self.down = rate_out // common, rate_in // common
         self.identity = self.up == self.down
-        self._bank = np.zeros((1, 1)) if self.identity else _bank(self.up, self.down)
+        #: Weights (phases, taps), float64: row p weighs the input around an output that lies p / up after a frame.
+        self.bank = np.zeros((1, 1)) if self.identity else _bank(self.up, self.down)
         #: Input frames before and after a place that its output needs.
-        self.context = 0 if self.identity else self._bank.shape[1] // 2
+        self.context = 0 if self.identity else self.bank.shape[1] // 2
 
     def frames_out(self, frames_in: int) -> int:
         """Length of the output of `frames_in` frames: every output frame before the input's end."""
@@ -70,7 +72,7 @@ class Resampler:
             return window
         out = np.empty((stop - start, 2), np.float32)
         planar = np.ascontiguousarray(window.T, np.float64)
-        _filter(planar[0], planar[1], first, self._bank, self.up, self.down, start, out)
+        _filter(planar[0], planar[1], first, self.bank, self.up, self.down, start, out)
         return out
 
     def resample(self, audio: Float32) -> Float32:

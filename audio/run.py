@@ -22,17 +22,15 @@ from audio.host import KernelHost
 from audio.settings import AudioSettings
 
 
-def warm_up() -> FillerLink:
-    """Load compiled code and run it once, so that no block waits for a compiler; return a filler on its way up."""
-    filler = FillerLink()
+def warm_up() -> None:
+    """Load compiled code and run it once, so that no block waits for a compiler."""
     host = KernelHost()
     Driver(host)
     host.render(64)
-    return filler
 
 
-def run(runtime_dir: Path, settings: AudioSettings, *, parent_pid: int = 0, filler: FillerLink | None = None) -> None:
-    """Run an engine for `runtime_dir` until it is told to quit. `filler`: one that is warm already.
+def run(runtime_dir: Path, settings: AudioSettings, filler: FillerLink, *, parent_pid: int = 0) -> None:
+    """Run an engine for `runtime_dir` until it is told to quit. `filler`: a child on its way up or warm already.
 
     Raises EngineRunning when there is one already, AudioError when it cannot start.
     """
@@ -45,7 +43,7 @@ def run(runtime_dir: Path, settings: AudioSettings, *, parent_pid: int = 0, fill
             shm.unlink(stale.segment)
         block = Block.create(pid=os.getpid(), rate=settings.rate, block=settings.block, started_ns=time.monotonic_ns())
         try:
-            anyio.run(_run, runtime_dir, path, settings, block, parent_pid, filler or FillerLink())
+            anyio.run(_run, runtime_dir, path, settings, block, parent_pid, filler)
         finally:
             shm.unlink(block.segment.name)
             for leftover in (runtime_dir / adoption.NOTE_NAME, path):

@@ -33,7 +33,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from audio.compiler import njit
 
 from audio.waveform_header import HEADER_BYTES, LEVELS, MAGIC, SIZES, VERSION
 

@@ -1,7 +1,8 @@
 """How many times faster than real time the kernel renders, on one core: `python -m bench.kernel`.
 
 Owner: whoever asks. The load: decks that play stems of noise at rate 1.0003 (every frame is interpolated), a
-crossfader and a stem fader that move every 50 ms, blocks of 128 frames, meters and limiter on. Prints one line a case.
+crossfader and a stem fader that move every 50 ms, blocks of 128 frames, meters and limiter on. Prints one line a case,
+and where scsynth is installed what that does on the same graph.
 Units: seconds of music per second of processor time.
 """
 
@@ -14,12 +15,17 @@ import numpy as np
 from audio.commands import CommandKind, Commands, command, join
 from audio.host import KernelHost, SlotMemory
 from audio.kernel.render import render
+from audio.kernel.sinc import WIDTH
+from bench import scsynth
 
 BLOCK: Final = 128
 RATE: Final = 1.0003
 MOVE_S: Final = 0.05
 SECONDS: Final = 20.0
 ROUNDS: Final = 3
+SCSYNTH_S: Final = 120.0
+EQ: Final = False
+"""Whether decks have a three-band EQ in the comparison: on both sides or on neither."""
 
 
 def make_host(decks: int, stems: int, rate: float, seconds: float) -> KernelHost:
@@ -75,7 +81,23 @@ def main() -> int:
             f"{factor:.0f} x real time on one core, {block_us:.1f} us a block",
             flush=True,
         )
+    _compare()
     return 0
+
+
+def _compare() -> None:
+    """Print the kernel's speed beside scsynth's, one measured right after the other."""
+    if not scsynth.available():
+        print("scsynth is not installed (Debian: supercollider-server): nothing to compare with")
+        return
+    ours, _ = measure(2, 4)
+    theirs = scsynth.measure(2, 4, RATE, BLOCK, SCSYNTH_S, eq=EQ, rounds=ROUNDS)
+    print(
+        f"2 decks x 4 stems at rate {RATE}, gains, crossfade, {'three-band EQ' if EQ else 'no EQ'}: kernel "
+        f"{ours:.0f} x real time, {ours / theirs:.2f} times scsynth -N with {theirs:.0f} x; the kernel interpolates "
+        f"over {WIDTH} frames (windowed sinc), scsynth over 4 (cubic), and only the kernel has meters and a limiter on",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

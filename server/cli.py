@@ -131,7 +131,7 @@ def _settings(named: argparse.Namespace) -> Settings:
 
 
 def _run(named: argparse.Namespace) -> int:
-    from server.run import run
+    from server.start import run
 
     return run(_settings(named))
 

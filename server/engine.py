@@ -14,10 +14,10 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from audio.adoption import is_alive
 from audio.client import EngineClient
 from audio.errors import AudioError, BlockVersionMismatch
-from audio.launch import EngineProcess, WarmStandby, adopt_or_start, arguments, spawn
+from audio.launch import WarmStandby, adopt_or_start, ready
+from audio.process import EngineProcess
 from audio.settings import AudioSettings
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
@@ -35,12 +35,13 @@ QUIT_S: Final = 2.0
 class EngineKeeper:
     """Hands every engine there is to the deckhand. `lost` is for the deckhand to call."""
 
-    def __init__(self, settings: AudioSettings, runtime: Path, log: Path) -> None:
+    def __init__(self, settings: AudioSettings, runtime: Path, log: Path, begun: EngineProcess | None = None) -> None:
+        """`begun`: an engine for these settings that is on its way up already."""
         self._settings = settings
         self._runtime = runtime
         self._log_file = log
         self._lost = anyio.Event()
-        self._process: EngineProcess | None = None
+        self._process = begun
         self._first = anyio.Event()
 
     def lost(self) -> None:
@@ -51,14 +52,9 @@ class EngineKeeper:
         """Wait until the first engine plays, or could not be had."""
         await self._first.wait()
 
-    def begin(self) -> None:
-        """Start an engine where none runs, without waiting for it: it gets ready while the server does."""
-        if not is_alive(self._runtime):
-            self._process = spawn(*arguments(self._runtime, self._settings), log=self._log_file)
-
     async def _first_engine(self) -> EngineClient:
         if self._process is not None:
-            return await self._process.ready(self._runtime)
+            return await ready(self._process, self._runtime)
         client, self._process = await adopt_or_start(self._runtime, self._settings, log=self._log_file)
         return client
 

@@ -1,4 +1,4 @@
-"""`alchemy run`: builds every part, starts them in order, and takes them down again within five seconds.
+"""`alchemy run`, its event loop: builds every part, starts them in order, and takes them down within five seconds.
 
 Owner: the process. Everything runs in one task group; a part that can be missing for a while (engine, database,
 workers, a MIDI port) is looked after by its own keeper and never takes the others down.
@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from audio.importer import Importer
-from audio.settings import AudioSettings
+from audio.process import EngineProcess
 from control.mapping_store import FileMappings
 from server import migrate as migrations
 from server.app import build_app
@@ -35,6 +35,7 @@ from server.db import Database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
+from server.jobs import store
 from server.jobs.job import Job
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
@@ -58,6 +59,7 @@ from server.session.intent import Intent
 from server.session.log import IntentLog
 from server.session.show import Show
 from server.settings import Settings
+from server.start import audio_settings
 from server.surfaces.midi import MidiSurface
 from server.surfaces.osc import OscSurface
 
@@ -73,16 +75,18 @@ STOP_S: Final = 1.5
 """How long requests in flight may take when the server stops."""
 
 
-def run(settings: Settings) -> int:
-    """Run until SIGTERM or Ctrl-C; return the exit status."""
+def serve(settings: Settings, listener: socket.socket, engine: EngineProcess | None) -> int:
+    """Run until SIGTERM or Ctrl-C; return the exit status.
+
+    Pre: `server/start.py` holds the folder's lock, `listener` listens, and `engine` is on its way up where none ran.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     _log_to(settings.data)
-    with data_lock(settings.data, settings.runtime):
-        try:
-            anyio.run(_run, settings)
-        finally:
-            Address.forget(settings.runtime)
+    try:
+        anyio.run(_run, settings, listener, engine)
+    finally:
+        Address.forget(settings.runtime)
     return 0
 
 
@@ -128,11 +132,11 @@ async def open_database(settings: Settings, report: Callable[[str], None]) -> As
         yield await stack.enter_async_context(Database(url))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, listener: socket.socket, engine: EngineProcess | None) -> None:
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_signals, stop)
-        await _serve(settings, stop)
+        await _serve(settings, listener, engine, stop)
         tasks.cancel_scope.cancel()
 
 
@@ -142,16 +146,10 @@ async def _signals(stop: anyio.Event) -> None:
             stop.set()
 
 
-async def _serve(settings: Settings, stop: anyio.Event) -> None:
-    listener = _listen(settings.host, settings.port)
+async def _serve(settings: Settings, listener: socket.socket, engine: EngineProcess | None, stop: anyio.Event) -> None:
     settings = replace(settings, port=listener.getsockname()[1])
     notices = _Notices()
-    keeper = EngineKeeper(
-        AudioSettings(device=settings.audio, block=settings.block, rate=settings.rate),
-        settings.runtime,
-        settings.data / "logs" / "engine.log",
-    )
-    keeper.begin()
+    keeper = EngineKeeper(audio_settings(settings), settings.runtime, settings.engine_log, engine)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         stack.push_async_callback(keeper.stop, None)
@@ -160,7 +158,6 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
         auth = Authentication(db, token=settings.token)
         await auth.start()
         importer = Importer()
-        await importer.start()
         stack.push_async_callback(importer.close)
         library = Library(db, settings.data, importer)
         await library.open()
@@ -205,7 +202,7 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
             midi,
             lan,
         )
-        _connect(services, notices)
+        _connect(services, await store.arriving(db))
         app = build_app(services, hosts)
         notices.publish_to(show)
         if restored is not None:
@@ -225,6 +222,8 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
         await keeper.wait_first()
+        # Not before: the decoder takes half a second to load, which the engine needs more.
+        await importer.start()
         if settings.log:
             logs.append(_begin_log(settings.log, show, deckhand))
             tasks.start_soon(logs[0].run)
@@ -272,10 +271,12 @@ async def _stopping_engine(keeper: EngineKeeper, deckhand: EngineDeckhand) -> As
                 await keeper.stop(client)
 
 
-def _connect(services: Services, notices: "_Notices") -> None:
-    """Tell the parts about each other where one was made before the other."""
+def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
+    """Tell the parts about each other where one was made before the other. `came`: stems that had begun to arrive."""
     live, show, jobs = services.live, services.show, services.jobs
     readiness = Readiness()
+    for ready in readiness.restore(came):
+        live.publish(ready)
 
     def on_job(job: Job) -> None:
         live.publish(
@@ -345,23 +346,6 @@ def _begin_log(path: str, show: Show, deckhand: EngineDeckhand) -> IntentLog:
         return IntentLog(Path(path), show.state, show.positions(), time.monotonic(), deckhand.time_of)
     except OSError as error:
         raise SettingsRejected(f"--log {path}: {error.strerror}") from error
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises SettingsRejected with what to do."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SettingsRejected(
-            f"{host} port {port} cannot be had ({error.strerror}); choose another with --port, or --port 0 for any"
-        ) from error
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener
 
 
 def _bracketed(host: str) -> str:

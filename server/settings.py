@@ -114,6 +114,11 @@ class Settings:
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"alchemy-{os.getuid()}-{name}"
 
+    @property
+    def engine_log(self) -> Path:
+        """Where the engine's last words go."""
+        return self.data / "logs" / "engine.log"
+
 
 def load(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """Return the settings of a run.

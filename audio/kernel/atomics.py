@@ -85,6 +85,17 @@ def float_at(typingctx: Any, address: Any, index: Any) -> Any:
 
 
 @in_llvm
+def double_at(typingctx: Any, address: Any, index: Any) -> Any:
+    """Return float64 number `index` of the array at `address`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        base = builder.inttoptr(args[0], ir.DoubleType().as_pointer())
+        return builder.load(builder.gep(base, [args[1]]))
+
+    return types.float64(types.intp, types.intp), codegen
+
+
+@in_llvm
 def put_float(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
     """Set float32 number `index` of the array at `address`."""
 

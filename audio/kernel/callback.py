@@ -27,7 +27,9 @@ _MONOTONIC: Final = 1 if _LINUX else 8
 _ABSOLUTE: Final = 1
 _TIMESPEC: Final = ADDRESS["timespec"]
 _STOP: Final = ADDRESS["stop"]
-_UNDERFLOW: Final = 4
+UNDERFLOW: Final = 4
+"""PortAudio's flag: the block before came too late."""
+
 _BANDWIDTH_HZ: Final = 0.1
 _START_HZ: Final = 1.0
 _WIDEST: Final = 0.2
@@ -82,23 +84,28 @@ def follow_clock(k: Any, now_ns: int, frames: int) -> None:
 
 
 @compiled
+def note_load(address: int, k: Any, begun: int, block_s: float) -> None:
+    """Take down how much of a block of `block_s` has passed since `begun`."""
+    busy = (monotonic_ns(address, k) - begun) * 1e-9 / block_s
+    k.load += (busy - k.load) * min(1.0, block_s / _LOAD_S)
+    k.load_peak = max(busy, k.load_peak - k.load_peak * min(1.0, block_s / _LOAD_PEAK_S))
+
+
+@compiled
 def _timed(address: int, out: int, frames: int) -> None:
     """Render one block, on the clock."""
     k = record_at(address, State)
     begun = monotonic_ns(address, k)
     follow_clock(k, begun, frames)
     render(address, out, frames)
-    busy = (monotonic_ns(address, k) - begun) * 1e-9 * k.rate / frames
-    block_s = frames / k.rate
-    k.load += (busy - k.load) * min(1.0, block_s / _LOAD_S)
-    k.load_peak = max(busy, k.load_peak - k.load_peak * min(1.0, block_s / _LOAD_PEAK_S))
+    note_load(address, k, begun, frames / k.rate)
 
 
 @c_function(types.int32(types.voidptr, types.voidptr, types.uint64, types.voidptr, types.uint64, types.voidptr))
 def _callback(source: Any, out: Any, frames: int, times: Any, flags: int, state: Any) -> int:
     """PaStreamCallback: fill `out`; `state` is the host's `state_pointer`."""
     address = as_address(state)
-    if flags & _UNDERFLOW:
+    if flags & UNDERFLOW:
         record_at(address, State).late_blocks += 1
     if frames > 0:
         _timed(address, as_address(out), frames)

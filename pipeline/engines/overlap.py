@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch
+from pipeline.engines.pace import Pace
 from pipeline.errors import AudioRejected, ModelFailed
 
 GRID: Final = 2.0**21
@@ -223,6 +224,7 @@ def separate(
     """Yield the stems of a mix, float32 (2, frames), as `SeparationEngine.separate` promises.
 
     Of the mix no more is read than the segments at hand need, if its `levels` are given or the model wants none.
+    Segments are chosen for where the playheads will be when they are done.
     The mean that was taken off stays in `other` alone, so muting a stem steps no offset.
 
     Raises AudioRejected, ModelFailed, and whatever the model raises.
@@ -240,10 +242,11 @@ def separate(
         scale = std if std > _QUIETEST_STD else 1.0
     grid = Grid(mix.shape[1], model.segment, model.stride)
     plan = Plan(grid, start_frame, done)
+    pace = Pace()
     adder = _Adder(grid, model.sources)
     try:
         while not cancelled():
-            k = plan.next(focus())
+            k = plan.next(pace.aim(focus()))
             if k is None:
                 return
             answer = model.run(_chunk(mix, grid, k, model.padded(grid.length(k)), mean, scale), cancelled)

@@ -58,6 +58,15 @@ class StemRow(msgspec.Struct, frozen=True):
         return None if found is None else msgspec.convert(found, Sealed)
 
 
+class ArrivingStem(msgspec.Struct, frozen=True):
+    """What has come of a stem whose separation is not over."""
+
+    track_id: UUID
+    job_id: UUID
+    stem_type: str
+    ranges: list[tuple[int, int]]
+
+
 async def find(db: Queries, job_id: UUID) -> Job:
     """Return a job. Raises NotFound."""
     return await db.one(Job, f"SELECT {COLUMNS} {_FROM} WHERE j.id = $1", job_id)
@@ -212,6 +221,16 @@ async def stems(db: Queries, job_id: UUID) -> list[StemRow]:
         f"SELECT {_STEM} FROM stems WHERE processing_job_id = $1 "
         "AND file_path IS NOT NULL AND frames IS NOT NULL AND sample_rate IS NOT NULL",
         job_id,
+    )
+
+
+async def arriving(db: Queries) -> list[ArrivingStem]:
+    """Return the stems of all separations that are not over, those of the newest separation last."""
+    return await db.all(
+        ArrivingStem,
+        "SELECT s.track_id, s.processing_job_id AS job_id, s.stem_type, s.ranges "
+        "FROM stems s JOIN processing_jobs j ON j.id = s.processing_job_id "
+        "WHERE s.status = 'arriving' AND j.status IN ('queued', 'processing') ORDER BY j.inserted_at, s.stem_type",
     )
 
 

@@ -17,7 +17,8 @@ from audio.client import EngineClient
 from audio.commands import CommandKind, command, join
 from audio.control_messages import StatusReport
 from audio.flac import FlacWriter
-from audio.launch import EngineProcess, start_engine
+from audio.launch import start_engine
+from audio.process import EngineProcess
 from audio.resample import Resampler
 from audio.settings import AudioSettings
 from audio.source import DeckSource, StemSource

@@ -31,6 +31,19 @@ class FakeKernel:
     def set_latency(self, frames: int) -> None:
         self.latency = frames
 
+    def outlet(self, rate: int) -> "FakeOutlet":
+        if rate == 88_200:
+            raise ValueError("cannot resample to that")
+        return FakeOutlet()
+
+
+class FakeOutlet:
+    """What a device of another rate calls."""
+
+    callback_address = 3
+    userdata_address = 4
+    latency = 96
+
 
 class FakeCards:
     """A PortAudio with the cards a test plugs in; refuses a second stream, and hangs or refuses when told."""
@@ -41,6 +54,8 @@ class FakeCards:
             Device(1, "Studio 24", "ALSA", 8, 48_000.0, False),
         ]
         self.refusing: set[str] = set()
+        self.rates: dict[str, set[int]] = {}
+        self.tried: list[int] = []
         self.hanging = False
         self.open: list[FakeCards.Stream] = []
 
@@ -53,10 +68,14 @@ class FakeCards:
             if self.cards.hanging:
                 raise DeviceLost(f"{self.device.name} does not answer any more")
 
-    def output(self, device: Device, **_: int) -> "FakeCards.Stream":
+    def output(self, device: Device, *, rate: int, callback: int, userdata: int, **_: int) -> "FakeCards.Stream":
         assert not self.open, "two streams call the kernel at once"
+        self.tried.append(rate)
         if device.name in self.refusing or device not in self.plugged:
-            raise FormatRejected(f"{device.name} refuses")
+            raise FormatRejected(f"{device.name} refuses {rate}")
+        if rate not in self.rates.get(device.name, {rate}):
+            raise FormatRejected(f"{device.name} refuses {rate}")
+        assert (callback, userdata) == ((1, 2) if rate == 48_000 else (3, 4))
         self.open.append(FakeCards.Stream(self, device))
         return self.open[-1]
 
@@ -119,6 +138,30 @@ def test_a_device_that_refuses_the_format_is_passed_over(cards: FakeCards, monke
     rig = Rig("auto")
     rig.start(monkeypatch)
     assert rig.keeper.name == "Studio 24, ALSA" and "Built-in refuses" in rig.said[0]
+    rig.keeper.close()
+
+
+@pytest.mark.parametrize("own", [44_100.0, 48_000.0])
+def test_a_device_of_another_rate_is_opened_at_its_own(
+    own: float, cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards.plugged = [Device(0, "Old card", "ALSA", 2, own, True)]
+    cards.rates = {"Old card": {44_100, 88_200}}
+    rig = Rig("auto")
+    rig.start(monkeypatch)
+    assert rig.keeper.name == "Old card, ALSA at 44100 Hz" and cards.tried == [48_000, 44_100]
+    assert any("resampled to 44100 Hz" in text for text in rig.said)
+    # 10 ms of the device and the frames that the filter waits for.
+    assert rig.kernel.latency == 480 + 96
+    rig.keeper.close()
+
+
+def test_a_rate_there_is_no_way_to_is_a_refusal(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards.plugged = [Device(0, "Odd card", "ALSA", 2, 88_200.0, True)]
+    cards.rates = {"Odd card": {88_200}}
+    rig = Rig("auto")
+    rig.start(monkeypatch)
+    assert rig.keeper.name == "null" and rig.said == ["Odd card refuses 48000"]
     rig.keeper.close()
 
 

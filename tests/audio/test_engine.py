@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import numpy as np
+import psutil
 import pytest
 
 from audio.client import EngineClient
@@ -269,6 +270,14 @@ async def test_the_client_needs_no_compiler() -> None:
     code = "import sys, audio.client, audio.launch, audio.importer; print([m for m in sys.modules if 'numba' in m])"
     done = await anyio.run_process([sys.executable, "-c", code])
     assert done.stdout.decode().strip() == "[]"
+
+
+async def test_an_engine_starts_without_scipy(engine: EngineClient) -> None:
+    """It would add a third of a second to every start; and what Numba would do with it, the kernel never asks for."""
+    for pid in (engine.pid, (await engine.status()).filler_pid):
+        loaded = {mapped.path for mapped in psutil.Process(pid).memory_maps()}
+        assert any("numba" in path for path in loaded)
+        assert not [path for path in loaded if "/scipy/" in path]
 
 
 async def test_nonsense_on_the_socket_is_answered_and_harms_nobody(engine: EngineClient) -> None:

@@ -32,14 +32,17 @@ def missing(what: str) -> None:
 class JackServer:
     """A private JACK server on the dummy driver."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, name: str = SERVER, rate: int = RATE, *, log: Path | None = None, realtime: bool = False
+    ) -> None:
+        self.name, self.rate, self.log, self.realtime = name, rate, log, realtime
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command_line = ["jackd", "-n", SERVER, "-r", "-d", "dummy", "-r", str(RATE), "-p", "128"]
-        self.process = subprocess.Popen(
-            command_line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        priority = "-R" if self.realtime else "-r"
+        command_line = ["jackd", "-n", self.name, priority, "-d", "dummy", "-r", str(self.rate), "-p", "128"]
+        with Path(self.log or os.devnull).open("wb") as log:
+            self.process = subprocess.Popen(command_line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         import jack
 
         give_up = time.monotonic() + 10
@@ -47,7 +50,7 @@ class JackServer:
             if self.process.poll() is not None:
                 pytest.fail("jackd ended at once")
             try:
-                jack.Client("probe", servername=SERVER, no_start_server=True).close()
+                jack.Client("probe", servername=self.name, no_start_server=True).close()
                 return
             except jack.JackOpenError:
                 time.sleep(0.05)
@@ -65,21 +68,29 @@ class JackServer:
             self.process = None
 
 
-@pytest.fixture(scope="module")
-def jack_server() -> Iterator[JackServer]:
+@contextlib.contextmanager
+def running(server: JackServer) -> Iterator[JackServer]:
+    """Run `server`, and let every JACK client started meanwhile find it."""
     if shutil.which("jackd") is None:
         missing("jackd")
-    server = JackServer()
     earlier = {name: os.environ.get(name) for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER")}
-    os.environ.update(JACK_DEFAULT_SERVER=SERVER, JACK_NO_START_SERVER="1")
+    os.environ.update(JACK_DEFAULT_SERVER=server.name, JACK_NO_START_SERVER="1")
     server.start()
-    yield server
-    server.stop()
-    for name, value in earlier.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    try:
+        yield server
+    finally:
+        server.stop()
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@pytest.fixture(scope="module")
+def jack_server() -> Iterator[JackServer]:
+    with running(JackServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +102,11 @@ async def engine(jack_server: JackServer) -> AsyncIterator[EngineClient]:
 class Recorder:
     """A JACK client with two inputs that remembers what comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = SERVER) -> None:
         import jack
 
         self.blocks: list[Audio] = []
-        self._client = jack.Client("recorder", servername=SERVER, no_start_server=True)
+        self._client = jack.Client("recorder", servername=server, no_start_server=True)
         left = self._client.inports.register("left")
         right = self._client.inports.register("right")
 
@@ -119,8 +130,8 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recording() -> Iterator[Recorder]:
-    recorder = Recorder()
+def recording(server: str = SERVER) -> Iterator[Recorder]:
+    recorder = Recorder(server)
     try:
         yield recorder
     finally:

@@ -41,13 +41,25 @@ class Page:
         """Send one message."""
         self._socket.send(msgpack.packb(message))
 
+    def next(self, patience_s: float = 30.0) -> dict[str, Any]:
+        """Return the next message, whatever it is."""
+        message: dict[str, Any] = msgpack.unpackb(self._socket.recv(timeout=patience_s))
+        return message
+
     def hear(self, type_: str, patience_s: float = 30.0, **wanted: Any) -> dict[str, Any]:
         """Return the next message of this kind whose fields are as wanted."""
         deadline = time.monotonic() + patience_s
         while True:
-            message: dict[str, Any] = msgpack.unpackb(self._socket.recv(timeout=deadline - time.monotonic()))
+            message = self.next(deadline - time.monotonic())
             if message["type"] == type_ and all(message.get(name) == value for name, value in wanted.items()):
                 return message
+
+    def soon(self, type_: str, patience_s: float = 2.0) -> dict[str, Any] | None:
+        """Return the next message of this kind, None when none comes in that time."""
+        try:
+            return self.hear(type_, patience_s)
+        except TimeoutError:
+            return None
 
     def until(self, path: str, value: Any) -> None:
         """Wait for a change of one control to a value."""

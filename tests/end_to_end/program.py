@@ -60,9 +60,16 @@ class Program:
     """`alchemy run` on its own data folder, with no sound card unless asked for one."""
 
     def __init__(
-        self, data: Path, *options: str, audio: str = "null", environment: dict[str, str] | None = None
+        self,
+        data: Path,
+        *options: str,
+        audio: str = "null",
+        environment: dict[str, str] | None = None,
+        module: str = "server",
     ) -> None:
+        """`module`: what `python -m` runs, something that becomes the command `alchemy`."""
         self.data = data
+        self.module = module
         self.audio = audio
         self.options = options
         self.osc_port = free_udp_port()
@@ -82,7 +89,7 @@ class Program:
         """Start, and return when the ready line is there."""
         self.data.mkdir(parents=True, exist_ok=True)
         command = [
-            sys.executable, "-m", "server", "run", "--data", str(self.data), "--port", str(self.port),
+            sys.executable, "-m", self.module, "run", "--data", str(self.data), "--port", str(self.port),
             "--osc-port", str(self.osc_port), "--audio", self.audio, "--no-browser", "--token", TOKEN, *self.options,
         ]  # fmt: skip
         self.log = (self.data / "test-output.log").open("ab")

@@ -111,3 +111,27 @@ def test_cancel_stops_a_job_and_leaves_no_files(spectral: Program, separated: di
         spectral.http.post(f"/api/jobs/{job}/cancel")
         page.hear("job", id=job, status="cancelled")
     until("its files are gone", lambda: sorted(folder.iterdir()) == before)
+
+
+def test_a_page_knows_after_a_restart_of_the_server_where_stems_are_ready(tmp_path: Path) -> None:
+    song = write_song(tmp_path / "song", shortened(COPPER_LINE, 64)).mix
+    program = Program(tmp_path / "data", environment={"ALCHEMY_ENGINE": "spectral"})
+    with program:
+        until("the worker", lambda: program.find("pipeline.worker"))
+        track = program.upload(song)
+        with Page(program) as page:
+            program.load(1, track["id"])
+            told = page.hear("ready", track_id=track["id"])
+            workers = program.find("pipeline.worker")
+            for pid in workers:
+                os.kill(pid, signal.SIGSTOP)
+            # What was on its way comes first: a stretch is noted in the database before it is told again.
+            while message := page.soon("ready"):
+                told = message
+        program.kill_server()
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        program.options = ("--no-workers",)
+        program.start()
+        with Page(program) as page:
+            assert page.hear("ready", track_id=track["id"])["ranges"] == told["ranges"]

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from audio.flac import FlacReader
 from pipeline.pcm import from_bytes
 from server.db import Database
-from server.jobs import receiver
+from server.jobs import receiver, store
 from tests.server.jobs.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -216,6 +216,9 @@ async def test_what_arrived_is_told_to_a_worker_that_comes_back(calm_site: Site)
         for start, stop in ((10_000, 20_000), (25_000, FRAMES)):
             await worker.ask("stem_chunk", **chunk(job, "bass", pcm[start * 8 : stop * 8], start))
     site.jobs.receiver._open.clear()  # as a new server would be
+    [stem] = await store.arriving(site.db)
+    assert (stem.job_id, stem.stem_type) == (job, "bass")
+    assert [list(stretch) for stretch in stem.ranges] == [[10_000, 20_000], [25_000, FRAMES]]
     async with peer(site) as worker:
         answer = await worker.ask("begin", job=str(job), message=f"{job}:1", attempt=1)
         assert answer["have"] == {"bass": [[10_000, 20_000], [25_000, FRAMES]]}
