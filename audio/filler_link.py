@@ -6,6 +6,7 @@ Units: none. A filler that hangs makes its queue grow by one playhead message at
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -42,6 +43,8 @@ class FillerLink:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=children.environment(),
+                # It loads for a second before it can see the line close.
+                preexec_fn=children.die_with_parent(signal.SIGKILL),
             )
         self._threads = [
             threading.Thread(target=self._write, name="filler-write", daemon=True),

@@ -9,15 +9,12 @@ Units: seconds.
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import ctypes.util
 import fcntl
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +25,7 @@ from urllib.parse import quote
 import anyio
 import anyio.to_thread
 
+from audio.children import die_with_parent
 from server.db import create_database
 from server.errors import AlreadyRunning, ServerError
 from server.postgres_place import MAJOR, Account, Place, PostgresMissing, PostgresRefused, binaries, settle
@@ -42,7 +40,6 @@ START_S: Final = 30.0
 
 STOP_S: Final = 4.0
 _LOG_LIMIT: Final = 10 << 20
-_PR_SET_PDEATHSIG: Final = 1
 
 Report = Callable[[str], None]
 """Called with one sentence when the database dies or comes back."""
@@ -78,7 +75,7 @@ class EmbeddedPostgres:
                 "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "timezone=UTC",
                 "-c", "log_timezone=UTC", "-c", "max_connections=100", "-c", "logging_collector=off",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=_environment(), umask=0o077,
-                start_new_session=True, preexec_fn=_die_with_parent(), **_identity(place.account),
+                start_new_session=True, preexec_fn=die_with_parent(signal.SIGINT), **_identity(place.account),
             )  # fmt: skip
         finally:
             log.close()
@@ -276,22 +273,6 @@ def _identity(account: Account) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what the child does before it becomes PostgreSQL: ask for SIGINT when we die. Linux only; elsewhere an
-    orphan is ended at the next start."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
-    parent = os.getpid()
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
 
 
 def _open_log(path: Path) -> IO[bytes]:
