@@ -87,8 +87,9 @@ class EngineClient:
 
     @property
     def alive(self) -> bool:
-        """Whether the engine runs. Costs two system calls; do not ask per command."""
-        return adoption.is_alive(self.runtime_dir)
+        """Whether this engine runs, and not another in its place. Costs some system calls; do not ask per command."""
+        note = adoption.read_note(self.runtime_dir)
+        return note is not None and note.segment == self.segment and adoption.is_alive(self.runtime_dir)
 
     def send(self, commands: npt.NDArray[np.void] | Sequence[np.void]) -> None:
         """Put COMMAND records into the ring, all or none. Raises EngineBusy, ProducerReplaced."""

@@ -21,10 +21,20 @@ START_TIMEOUT_S: Final = 180.0
 
 
 async def ready(process: EngineProcess, runtime_dir: Path, timeout_s: float = START_TIMEOUT_S) -> EngineClient:
-    """Wait until the engine of `process` is up and return a client of it.
+    """Wait until the engine of `process` is up and return a client of it; one that does not come up is ended.
 
     Raises AudioError, with the engine's last words when it ends.
     """
+    try:
+        return await _client_of(process, runtime_dir, timeout_s)
+    except BaseException:
+        # Nobody would look after it: it would hold the place of the next one.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(process.end)
+        raise
+
+
+async def _client_of(process: EngineProcess, runtime_dir: Path, timeout_s: float) -> EngineClient:
     with anyio.move_on_after(timeout_s):
         while True:
             if (runtime_dir / NOTE_NAME).exists():
@@ -33,9 +43,10 @@ async def ready(process: EngineProcess, runtime_dir: Path, timeout_s: float = ST
                 except EngineMissing:
                     pass
                 else:
+                    # A note of another pid is one that a killed engine left: the new one has the lock and not yet
+                    # written its own. Where another engine really runs, ours ends and says so.
                     if client.pid == process.pid:
                         return client
-                    raise AudioError(f"another engine (process {client.pid}) runs for {runtime_dir}")
             if not process.running:
                 raise AudioError(f"the engine could not start: {process.last_words() or 'it said nothing'}")
             await anyio.sleep(0.01)
@@ -52,18 +63,28 @@ async def start_engine(
     return await ready(process, runtime_dir), process
 
 
+async def adopt(runtime_dir: Path, timeout_s: float = START_TIMEOUT_S) -> EngineClient | None:
+    """Attach to the engine that runs for `runtime_dir`, or is on its way up; None where none does.
+
+    Raises BlockVersionMismatch.
+    """
+    with anyio.move_on_after(timeout_s):
+        while await anyio.to_thread.run_sync(is_alive, runtime_dir):
+            try:
+                return await anyio.to_thread.run_sync(EngineClient.attach, runtime_dir)
+            except EngineMissing:
+                # It has its lock and is still on its way up.
+                await anyio.sleep(0.02)
+    return None
+
+
 async def adopt_or_start(
     runtime_dir: Path, settings: AudioSettings, *, log: Path | None = None
 ) -> tuple[EngineClient, EngineProcess | None]:
     """Attach to the engine that runs for `runtime_dir`, else start one. Raises AudioError, BlockVersionMismatch."""
-    if await anyio.to_thread.run_sync(is_alive, runtime_dir):
-        with anyio.move_on_after(START_TIMEOUT_S):
-            while await anyio.to_thread.run_sync(is_alive, runtime_dir):
-                try:
-                    return await anyio.to_thread.run_sync(EngineClient.attach, runtime_dir), None
-                except EngineMissing:
-                    # It has its lock and is still on its way up.
-                    await anyio.sleep(0.02)
+    running = await adopt(runtime_dir)
+    if running is not None:
+        return running, None
     return await start_engine(runtime_dir, settings, log=log)
 
 

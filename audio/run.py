@@ -39,7 +39,8 @@ def run(runtime_dir: Path, settings: AudioSettings, filler: FillerLink, *, paren
     with adoption.take_lock(runtime_dir):
         stale = adoption.read_note(runtime_dir)
         if stale is not None:
-            # The engine before this one was killed: its name in shared memory is still there.
+            # The engine before this one was killed: its note and its name in shared memory are still there.
+            (runtime_dir / adoption.NOTE_NAME).unlink(missing_ok=True)
             shm.unlink(stale.segment)
         block = Block.create(pid=os.getpid(), rate=settings.rate, block=settings.block, started_ns=time.monotonic_ns())
         try:

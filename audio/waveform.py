@@ -35,7 +35,6 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.compiler import njit
-
 from audio.waveform_header import HEADER_BYTES, LEVELS, MAGIC, SIZES, VERSION
 
 Float32 = npt.NDArray[np.float32]

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from audio.client import EngineClient
 from audio.errors import AudioError, BlockVersionMismatch
-from audio.launch import WarmStandby, adopt_or_start, ready
+from audio.launch import WarmStandby, adopt, adopt_or_start, ready
 from audio.process import EngineProcess
 from audio.settings import AudioSettings
 from server.session.deckhand import EngineDeckhand
@@ -42,6 +42,7 @@ class EngineKeeper:
         self._log_file = log
         self._lost = anyio.Event()
         self._process = begun
+        self._attached = 0
         self._first = anyio.Event()
 
     def lost(self) -> None:
@@ -62,7 +63,7 @@ class EngineKeeper:
         """Keep an engine until cancelled; leaves it running."""
         failures = 0
         try:
-            deckhand.attach(await self._first_engine())
+            self._attach(deckhand, await self._first_engine())
         except BlockVersionMismatch as error:
             show.notice(Notice("warning", "engine_version", str(error)))
         except AudioError as error:
@@ -77,15 +78,36 @@ class EngineKeeper:
                 await self._end_stuck()
                 await anyio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 try:
-                    client, self._process = await standby.take(self._runtime, self._settings)
+                    client = await self._another(standby)
                 except AudioError as error:
                     failures += 1
                     self._refused(show, error)
                 else:
                     failures = 0
-                    deckhand.attach(client)
+                    self._attach(deckhand, client)
                     show.notice(Notice("warning", "engine_restarted", "The engine had stopped and plays again"))
                 await standby.prepare()
+
+    def _attach(self, deckhand: EngineDeckhand, client: EngineClient) -> None:
+        self._attached = client.pid
+        deckhand.attach(client)
+
+    async def _another(self, standby: WarmStandby) -> EngineClient:
+        """Return an engine in place of the one that was lost: one that plays already, else the one in reserve.
+
+        The one that was lost, if it still holds the place, is stuck and has to go. Raises AudioError.
+        """
+        running = await adopt(self._runtime)
+        if running is not None and running.pid != self._attached:
+            return running
+        if running is not None:
+            with suppress(ProcessLookupError):
+                os.kill(running.pid, signal.SIGKILL)
+            with anyio.move_on_after(QUIT_S):
+                while running.alive:
+                    await anyio.sleep(0.01)
+        client, self._process = await standby.take(self._runtime, self._settings)
+        return client
 
     def _refused(self, show: Show, error: AudioError) -> None:
         _log.error("no engine: %s", error)

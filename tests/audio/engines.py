@@ -50,7 +50,8 @@ def store(path: Path, audio: Audio, rate: int = 44_100, gain: float = 1.0) -> Au
     writer = FlacWriter(path, rate, gain)
     writer.write(audio.astype(np.float32))
     writer.close()
-    return (np.rint(audio.astype(np.float32) * (2.0**23 / gain)) * (gain / 2.0**23)).astype(np.float32)
+    kept: Audio = (np.rint(audio.astype(np.float32) * (2.0**23 / gain)) * (gain / 2.0**23)).astype(np.float32)
+    return kept
 
 
 def deck_source(

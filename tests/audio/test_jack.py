@@ -110,10 +110,10 @@ class Recorder:
         left = self._client.inports.register("left")
         right = self._client.inports.register("right")
 
-        @self._client.set_process_callback
         def process(frames: int) -> None:
             self.blocks.append(np.stack((left.get_array(), right.get_array()), 1).copy())
 
+        self._client.set_process_callback(process)
         self._client.activate()
 
     def listen(self, outputs: list[str]) -> None:
