@@ -4,8 +4,8 @@ import pytest
 
 from control.control import UnknownControl
 from control.errors import CannotLearn
-from control.learn import QUIET_S, Learned, Learner, encoding_of
-from control.mapping_entry import Encoding, Mode
+from control.learn import LATCH_S, QUIET_S, Learned, Learner, encoding_of
+from control.mapping_entry import Encoding, Mode, Takeover
 from control.midi_messages import ControlChange, decode
 from control.midi_source import SourceKind
 from control.relative import clicks
