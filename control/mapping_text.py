@@ -23,7 +23,7 @@ def to_toml(entry: MapEntry) -> str:
         case Mode.ABSOLUTE:
             lines.append(f'takeover = "{entry.takeover.value}"')
         case Mode.SET:
-            lines.append(f"value = {_plain(entry.value)}")
+            lines.append(f"value = {literal(entry.value)}")
     if (entry.low, entry.high) == (plain.high, plain.low):
         lines.append("invert = true")
     elif (entry.low, entry.high) != (plain.low, plain.high):
@@ -53,7 +53,8 @@ def _shown(shown: Shown) -> str:
     return str(shown)
 
 
-def _plain(value: Value) -> str:
+def literal(value: Value) -> str:
+    """Return a control's value as TOML."""
     return quoted(value) if isinstance(value, str) else repr(value)
 
 
