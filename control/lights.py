@@ -71,6 +71,8 @@ class Lights:
         dark: Shown | None = None
         for light, control in lines:
             value = value_of(control.path)
+            if value is None and control.kind is Kind.TRIGGER and light.dark is not None:
+                value = 0  # what can only be pressed has a colour of its own
             if layers.rank(light.layer) != top or value is None:
                 continue
             shown, is_lit = value_shown(light, control, value)

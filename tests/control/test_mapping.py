@@ -198,11 +198,10 @@ def test_a_faulty_file_is_told_and_the_others_hold(tmp_path: Path) -> None:
     assert [fault.split(".toml")[0] for fault in faults] == ["b", "c"]
 
 
-def test_what_is_shipped_fits_the_registry_and_claims_no_unknown_controller() -> None:
-    found, faults = FileMappings(Path("/nonexistent")).load()
-    assert faults == []
-    (generic,) = found
-    assert generic.builtin
-    assert {str(entry.source): entry.path for entry in generic.entries}["cc 1/7"] == "/stem/1/volume"
-    for device in ("nanoKONTROL2", "Launchkey Mini MK3", "DDJ-400 MIDI 1", "a piano"):
-        assert choose(found, device) is None
+def test_a_control_of_the_contract_that_is_not_there_yet_waits_and_a_spelling_mistake_does_not() -> None:
+    row = '\n[[map]]\nsource = "note 1/90"\npath = "{}"\n'
+    mapping = parse(GOOD + row.format("/deck/1/stem/vocals/loop/roll"))
+    assert [(one.source, one.path) for one in mapping.absent] == [("note 1/90", "/deck/1/stem/vocals/loop/roll")]
+    assert len(mapping.entries) == 3
+    with pytest.raises(MappingRejected, match="no control is called"):
+        parse(GOOD + row.format("/deck/1/stem/vocals/loop/rol"))
