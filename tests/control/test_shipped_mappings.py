@@ -148,14 +148,15 @@ def test_every_light_shows_its_control(file: Path, all_there: None) -> None:
     switches = {
         light.control("1").path for light in lights if light.control("1").kind is Kind.TOGGLE and not light.layer
     }
-    for path in switches:
-        driver.values[path] = 1
-        driver.device.changed(path, 1, False, "1", 300.0)
-        lit = driver.device.feedback.due(1000.0 + len(shown))
-        assert lit, f"nothing shows {path}"
-        shown += lit
-        driver.values[path] = 0
-        driver.device.changed(path, 0, False, "1", 300.0)
+    now = 1000.0
+    for path in sorted(switches):
+        for value in (1, 0):
+            driver.values[path] = value
+            driver.device.changed(path, value, False, "1", now)
+            now += 1.0
+            lit = driver.device.feedback.due(now)
+            assert lit, f"nothing shows that {path} is {value}"
+            shown += lit
     assert all(decode(message) for message in shown)
 
 
