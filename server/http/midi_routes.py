@@ -107,5 +107,14 @@ ROWS: Final = (
     Row("POST", "/api/midi/forget", forget, "Take a line out of a mapping", MidiOverview, MidiForget, tag="midi"),
     Row("POST", "/api/midi/undo", undo, "Take back the last change of a mapping", MidiUndone, tag="midi"),
     Row("POST", "/api/midi/port", choose, "Choose what becomes of a device", body=MidiChoice, status=204, tag="midi"),
-    Row("GET", "/api/midi/heard", heard, "The last messages in words", list[MidiHeard], query=MidiAfter, tag="midi"),
+    Row(
+        "GET",
+        "/api/midi/heard",
+        heard,
+        "The last messages in words",
+        list[MidiHeard],
+        query=MidiAfter,
+        rate="file",
+        tag="midi",
+    ),
 )
