@@ -26,6 +26,9 @@ from control.settings import MidiApi, MidiSettings
 
 log = logging.getLogger(__name__)
 
+SETTLE_S: Final = 0.05
+"""A connection counts from the sound system's next periods on; what is sent before that is lost, greetings first."""
+
 RETRY_S: Final = 10.0
 """How long a port that failed is left alone."""
 
@@ -89,7 +92,10 @@ class RtMidiSystem:
                 pairs[VIRTUAL] = VIRTUAL
         wanted = {partners[name] for name in heard}
         self._sync(self._inputs, heard, self._open_input, states, True)
+        before = set(self._outputs)
         self._sync(self._outputs, [name for name in outputs if name in wanted], self._open_output, states, False)
+        if set(self._outputs) - before:
+            time.sleep(SETTLE_S)
         for name in inputs:
             if name not in heard:
                 states[name] = PortState(name, device_of(name), True, "off")
