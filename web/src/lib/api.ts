@@ -70,19 +70,19 @@ export class ApiError extends Error {
 
 type Json = Record<string, unknown>;
 
-function map(value: unknown): Json {
+export function map(value: unknown): Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
 }
 
-function list(value: unknown): unknown[] {
+export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function text(value: unknown, otherwise = ''): string {
+export function text(value: unknown, otherwise = ''): string {
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : otherwise;
 }
 
-function number(value: unknown): number {
+export function number(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
 
@@ -144,7 +144,7 @@ export function asTrack(row: unknown): Track {
   };
 }
 
-async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+export async function call(method: string, path: string, body?: unknown): Promise<unknown> {
   let answer: Response;
   try {
     answer = await fetch(path, {
