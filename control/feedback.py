@@ -8,6 +8,7 @@ sent again, and a bucket lets 100 messages go at once and then 2 a millisecond, 
 USB can; many controllers lose messages beyond that.
 """
 
+from collections.abc import Container
 from typing import Final
 
 from control.mapping_entry import Shown
@@ -51,7 +52,7 @@ class Feedback:
         """Forget what is shown: the port was opened anew."""
         self._shown.clear()
 
-    def keep(self, targets: frozenset[Source]) -> None:
+    def keep(self, targets: Container[Source]) -> None:
         """Drop what waits for other targets: another mapping is in force."""
         self._waiting = {target: value for target, value in self._waiting.items() if target in targets}
 

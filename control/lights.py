@@ -22,7 +22,7 @@ class Lights:
 
     def __init__(self, mapping: DeviceMapping | None = None, focus: str = "1") -> None:
         self._lights: dict[Source, list[tuple[Light, Control]]] = {}
-        self._of_path: dict[str, set[Source]] = {}
+        self._of_path: dict[str, dict[Source, None]] = {}
         self._keys: dict[Source, list[Layer]] = {}
         self.telemetry: frozenset[str] = frozenset()
         """Paths whose values flow by themselves and are shown here: meters."""
@@ -38,7 +38,7 @@ class Lights:
             if not control.is_readable and control.kind is not Kind.TRIGGER:
                 continue
             self._lights.setdefault(light.to, []).append((light, control))
-            self._of_path.setdefault(control.path, set()).add(light.to)
+            self._of_path.setdefault(control.path, {})[light.to] = None
             if control.is_telemetry:
                 flowing.add(control.path)
         for layer in mapping.layers:
@@ -46,17 +46,13 @@ class Lights:
         self.telemetry = frozenset(flowing)
 
     @property
-    def targets(self) -> frozenset[Source]:
-        """Everything that can be lit."""
-        return frozenset(self._lights) | frozenset(self._keys)
+    def targets(self) -> dict[Source, None]:
+        """Everything that can be lit, in the order of the mapping: what is sent is the same every time."""
+        return dict.fromkeys((*self._lights, *self._keys))
 
     def of(self, path: str) -> Iterable[Source]:
         """Return the targets that may look different when a control changes."""
         return self._of_path.get(path, ())
-
-    def paths(self, target: Source) -> set[str]:
-        """Return the controls that a target shows."""
-        return {control.path for _, control in self._lights.get(target, ())}
 
     def shown(self, target: Source, value_of: ValueOf, layers: Layers) -> Shown | None:
         """Return what a target has to show now, None if nothing is known."""
