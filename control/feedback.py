@@ -3,17 +3,16 @@
 Owner: the MIDI surface, one for each port that has an output. Pure: no I/O, no clock; `now` is monotonic seconds.
 Units: MIDI bytes; seconds.
 
-Every mapped source has one value to be shown. A newer one replaces an older that still waits, one that is shown already
-is not sent again, and a bucket lets 100 messages go at once and then 2 a millisecond, which a 5-pin cable cannot follow
-but USB can; many controllers lose messages beyond that.
+Every target has one value to be shown. A newer one replaces an older that still waits, one that is shown already is not
+sent again, and a bucket lets 100 messages go at once and then 2 a millisecond, which a 5-pin cable cannot follow but
+USB can; many controllers lose messages beyond that.
 """
 
+from collections.abc import Container
 from typing import Final
 
-from control import travel
-from control.control import Kind, Value
-from control.mapping import MapEntry, Source, SourceKind
-from control.registry import resolve
+from control.mapping_entry import Shown
+from control.midi_source import Source, SourceKind
 
 BUCKET: Final = 100
 """Messages that may go at once."""
@@ -25,35 +24,37 @@ class Feedback:
     """What one output port shows and what it still has to be told."""
 
     def __init__(self) -> None:
-        self._shown: dict[Source, int] = {}
-        self._waiting: dict[Source, int] = {}
+        self._shown: dict[Source, Shown] = {}
+        self._waiting: dict[Source, Shown] = {}
         self._tokens = float(BUCKET)
         self._filled_at: float | None = None
 
     @property
     def waiting(self) -> int:
-        """How many sources still have to be told."""
+        """How many targets still have to be told."""
         return len(self._waiting)
 
-    def show(self, source: Source, value: int) -> None:
-        """Ask for a source to show a value (`shown_value`)."""
-        if self._shown.get(source) == value:
-            self._waiting.pop(source, None)
-        else:
-            self._waiting.pop(source, None)
-            self._waiting[source] = value
+    def show(self, target: Source, value: Shown) -> None:
+        """Ask for a target to show a value."""
+        self._waiting.pop(target, None)
+        if self._shown.get(target) != value:
+            self._waiting[target] = value
 
-    def stands_at(self, source: Source, value: int | None) -> None:
+    def stands_at(self, target: Source, value: Shown | None) -> None:
         """Note that the hardware itself moved to `value`; None if what it shows is not known any more."""
         if value is None:
-            self._shown.pop(source, None)
+            self._shown.pop(target, None)
         else:
-            self._shown[source] = value
-            self._waiting.pop(source, None)
+            self._shown[target] = value
+            self._waiting.pop(target, None)
 
     def forget(self) -> None:
         """Forget what is shown: the port was opened anew."""
         self._shown.clear()
+
+    def keep(self, targets: Container[Source]) -> None:
+        """Drop what waits for other targets: another mapping is in force."""
+        self._waiting = {target: value for target, value in self._waiting.items() if target in targets}
 
     def due(self, now: float) -> list[bytes]:
         """Return the messages to send now."""
@@ -62,18 +63,13 @@ class Feedback:
         self._filled_at = now
         out: list[bytes] = []
         while self._waiting and self._tokens >= 1:
-            source = next(iter(self._waiting))
-            value = self._waiting.pop(source)
-            messages = encode(source, value)
-            self._shown[source] = value
+            target = next(iter(self._waiting))
+            value = self._waiting.pop(target)
+            messages = encode(target, value)
+            self._shown[target] = value
             self._tokens -= len(messages)
             out += messages
         return out
-
-
-def top_of(kind: SourceKind) -> int:
-    """Return the highest value of a source; the middle of the travel is half of it, rounded up."""
-    return 16_383 if kind in (SourceKind.CC14, SourceKind.PITCHBEND) else 127
 
 
 def to_travel(value: int, top: int) -> float:
@@ -90,30 +86,37 @@ def from_travel(place: float, top: int) -> int:
     return min(middle + round((place - 0.5) * 2 * (top - middle)), top)
 
 
-def shown_value(entry: MapEntry, value: Value) -> int:
-    """Return what `entry`'s source shows while its control has `value`: 0 or full for switches, else a place."""
-    control = resolve(entry.path, "1")
-    number = travel.number_of(control, value)
-    if control.kind in (Kind.TOGGLE, Kind.TRIGGER):
-        lit = (number >= 0.5) == (entry.high >= entry.low)
-        return top_of(entry.source.kind) if lit else 0
-    return from_travel(travel.to_travel(number, entry.low, entry.high, entry.curve), top_of(entry.source.kind))
+_PARAMETER: Final = {SourceKind.NRPN: (99, 98), SourceKind.RPN: (101, 100)}
 
 
-def encode(source: Source, value: int) -> list[bytes]:
-    """Return the messages that put a source at `value`; none for sources that cannot show anything."""
-    channel = source.channel - 1
-    match source.kind:
+def encode(target: Source, value: Shown) -> list[bytes]:
+    """Return the messages that put a target at `value`; none for targets that cannot show it."""
+    if target.kind is SourceKind.SYSEX:
+        rest = value if isinstance(value, bytes) else bytes((min(value, 127),))
+        return [b"\xf0" + target.prefix + rest + b"\xf7"]
+    if isinstance(value, bytes):
+        return []
+    channel = target.channel - 1
+    value = min(value, target.top)
+    match target.kind:
         case SourceKind.CC:
-            return [bytes((0xB0 | channel, source.number, value))]
+            return [bytes((0xB0 | channel, target.number, value))]
         case SourceKind.CC14:
             return [
-                bytes((0xB0 | channel, source.number, value >> 7)),
-                bytes((0xB0 | channel, source.number + 32, value & 0x7F)),
+                bytes((0xB0 | channel, target.number, value >> 7)),
+                bytes((0xB0 | channel, target.number + 32, value & 0x7F)),
             ]
         case SourceKind.NOTE:
-            return [bytes((0x90 | channel, source.number, value))]
+            return [bytes((0x90 | channel, target.number, value))]
+        case SourceKind.KEYPRESSURE:
+            return [bytes((0xA0 | channel, target.number, value))]
+        case SourceKind.PRESSURE:
+            return [bytes((0xD0 | channel, value))]
         case SourceKind.PITCHBEND:
             return [bytes((0xE0 | channel, value & 0x7F, value >> 7))]
+        case SourceKind.NRPN | SourceKind.RPN:
+            upper, lower = _PARAMETER[target.kind]
+            pairs = ((upper, target.number >> 7), (lower, target.number & 0x7F), (6, value >> 7), (38, value & 0x7F))
+            return [bytes((0xB0 | channel, number, half)) for number, half in pairs]
         case _:
             return []

@@ -3,26 +3,30 @@
 Owner: the MIDI surface. Pure: no I/O, no clock; `now` is monotonic seconds.
 Units: seconds; MIDI values as they came.
 
-A note, a pitch bend or a program change is clear at once. A control change may be a fader, a button, an endless encoder
-or half of a 14-bit fader, so it is watched until it is quiet or has said enough:
+A note, a pitch bend or a program change is clear at once. A control change may be a fader, a button, an endless
+encoder, half of a 14-bit fader or a part of an NRPN, so it is watched until it is quiet or has said enough:
 
-    both n and n + 32 moved                                     cc14
-    the same small step again and again: 1 1, 127 127           relative, two's complement
-                                         65 65, 63 63           relative, offset
-                                         both 1.. and 65..      relative, sign
-    anything else                                               cc
+    99 and 98 (101 and 100) before 6 or 38              nrpn (rpn)
+    both n and n + 32 moved                             cc14
+    the same small step again and again: 1 1, 127 127   relative, two's complement
+                                         65 65, 63 63   relative, offset
+                                         both 1.. and 65..   relative, sign
+    full, and back to 0                                 cc, a button
+    full or 0, and then nothing, for a switch           cc, a button that keeps its place: the switch follows it
+    anything else                                       cc, a fader
 
 A fader never sends the same value twice in a row, which is what tells it from an encoder. One single click of an
 encoder looks like a button: turn it a little, to the right.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
 from control.control import Kind
 from control.errors import CannotLearn
-from control.mapping import Encoding, MapEntry, Mode, Source, SourceKind, entry_for
+from control.feedback import to_travel
+from control.mapping_entry import Encoding, MapEntry, Mode, Takeover, entry_for, resolve_path
 from control.midi_messages import (
     ChannelPressure,
     ControlChange,
@@ -32,10 +36,14 @@ from control.midi_messages import (
     PitchBend,
     ProgramChange,
 )
-from control.registry import resolve
+from control.midi_source import Source, SourceKind
+from control.midi_touch import Parameters
 
 QUIET_S: Final = 0.2
 """A control change that stopped this long ago has said all it will."""
+
+LATCH_S: Final = 0.6
+"""A button for a switch that said one thing and nothing more for so long keeps its place by itself."""
 
 ENOUGH: Final = 12
 """Messages after which nothing new is expected."""
@@ -46,10 +54,11 @@ CHANNEL_MODE: Final = range(120, 128)
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What came of it: which port moved what, and the mapping line."""
+    """What came of it: which port moved what, the mapping line, and where a fader stands now (travel)."""
 
     port: str
     entry: MapEntry
+    place: float | None = None
 
 
 @dataclass(slots=True)
@@ -64,29 +73,31 @@ class Learner:
 
     def __init__(self) -> None:
         self.path: str | None = None
-        self._watched: dict[tuple[str, int, int], _Watched] = {}
+        self._watched: dict[tuple[str, Source], _Watched] = {}
+        self._parameters: dict[str, Parameters] = {}
 
     def arm(self, path: str) -> None:
         """Begin to wait for a move for `path`; what was waited for before is given up.
 
         Raises UnknownControl, and CannotLearn for texts and what can only be read.
         """
-        control = resolve(path, "1")
+        control = resolve_path(path, "1")
         if not control.is_writable:
             raise CannotLearn(f"{path} can only be read")
         if control.kind is Kind.TEXT:
             raise CannotLearn(f"{path} takes a text, which no knob can give")
+        self.cancel()
         self.path = path
-        self._watched.clear()
 
     def cancel(self) -> str | None:
-        """Give up waiting; return what was waited for."""
+        """Give up; return what was being learned."""
         path, self.path = self.path, None
         self._watched.clear()
+        self._parameters.clear()
         return path
 
     def hear(self, port: str, message: MidiMessage, now: float) -> Learned | None:
-        """Take a message of `port` and return the mapping if it is clear now."""
+        """Take in a message; return the mapping as soon as it is clear now."""
         if self.path is None:
             return None
         match message:
@@ -95,7 +106,8 @@ class Learner:
             case ProgramChange():
                 return self._done(port, Source(SourceKind.PROGRAM, message.channel, message.program))
             case PitchBend() if message.value:
-                return self._done(port, Source(SourceKind.PITCHBEND, message.channel))
+                source = Source(SourceKind.PITCHBEND, message.channel)
+                return self._done(port, source, place=to_travel(message.value + 8192, source.top))
             case ControlChange() if message.number not in CHANNEL_MODE:
                 return self._control_change(port, message, now)
             case ChannelPressure() | NoteOff():
@@ -107,38 +119,66 @@ class Learner:
         if self.path is None or not self._watched:
             return None
         key, watched = max(self._watched.items(), key=lambda item: len(item[1].values))
-        if now - watched.last < QUIET_S:
+        if now - watched.last < (LATCH_S if self._may_latch(watched) else QUIET_S):
             return None
         return self._conclude(key, watched)
 
+    def _may_latch(self, watched: _Watched) -> bool:
+        is_switch = self.path is not None and resolve_path(self.path, "1").kind is Kind.TOGGLE
+        return is_switch and len(watched.values) == 1 and watched.values[0] in (0, 127)
+
     def _control_change(self, port: str, message: ControlChange, now: float) -> Learned | None:
-        number = message.number
-        low_half = 32 <= number < 64 and (port, message.channel, number - 32) in self._watched
-        key = (port, message.channel, number - 32 if low_half else number)
-        watched = self._watched.setdefault(key, _Watched())
-        if low_half:
-            watched.low_values += 1
+        number, value = message.number, message.value
+        set_parameter = self._parameters.setdefault(port, Parameters()).hear(message)
+        if set_parameter is not None:
+            source, value = set_parameter
+        elif 98 <= number <= 101:
+            return None  # says which parameter is meant; what follows says how far it moved
         else:
-            watched.values.append(message.value)
+            upper = Source(SourceKind.CC, message.channel, number - 32)
+            if 32 <= number < 64 and (watched := self._watched.get((port, upper))) is not None:
+                watched.low_values += 1
+                watched.last = now
+                return None
+            source = Source(SourceKind.CC, message.channel, number)
+        watched = self._watched.setdefault((port, source), _Watched())
+        watched.values.append(value)
         watched.last = now
-        return self._conclude(key, watched) if len(watched.values) >= ENOUGH else None
+        if len(watched.values) < ENOUGH:
+            return None
+        return self._conclude((port, source), watched)
 
-    def _conclude(self, key: tuple[str, int, int], watched: _Watched) -> Learned:
-        port, channel, number = key
-        if watched.low_values * 2 >= len(watched.values):
-            return self._done(port, Source(SourceKind.CC14, channel, number))
+    def _conclude(self, key: tuple[str, Source], watched: _Watched) -> Learned:
+        port, source = key
+        place = to_travel(watched.values[-1], source.top)
+        if source.kind is not SourceKind.CC:
+            return self._done(port, source, place=place)
+        if watched.low_values * 2 >= len(watched.values) and source.number < 32:
+            return self._done(port, Source(SourceKind.CC14, source.channel, source.number), place=place)
         encoding = encoding_of(watched.values)
-        if encoding is None:
-            return self._done(port, Source(SourceKind.CC, channel, number))
-        return self._done(port, Source(SourceKind.CC, channel, number), Mode.RELATIVE, encoding)
+        if encoding is not None:
+            return self._done(port, source, Mode.RELATIVE, encoding)
+        if self._may_latch(watched):
+            return self._done(port, source, Mode.ABSOLUTE)
+        return self._done(port, source, place=place)
 
-    def _done(self, port: str, source: Source, mode: Mode | None = None, encoding: Encoding = Encoding.TWOS) -> Learned:
+    def _done(
+        self,
+        port: str,
+        source: Source,
+        mode: Mode | None = None,
+        encoding: Encoding = Encoding.TWOS,
+        place: float | None = None,
+    ) -> Learned:
         assert self.path is not None
-        if mode is Mode.RELATIVE and resolve(self.path, "1").kind is Kind.TRIGGER:
+        kind = resolve_path(self.path, "1").kind
+        if mode is Mode.RELATIVE and kind is Kind.TRIGGER:
             mode = None
-        learned = Learned(port, entry_for(source, self.path, mode, encoding))
+        entry = entry_for(source, self.path, mode, encoding)
+        if mode is Mode.ABSOLUTE and kind is Kind.TOGGLE:
+            entry = replace(entry, takeover=Takeover.JUMP)
         self.cancel()
-        return learned
+        return Learned(port, entry, place)
 
 
 def encoding_of(values: list[int]) -> Encoding | None:
@@ -158,14 +198,3 @@ def encoding_of(values: list[int]) -> Encoding | None:
     if everything == above | below:
         return Encoding.OFFSET
     return None
-
-
-def clicks(value: int, encoding: Encoding) -> int:
-    """Return how many clicks to the right (left: negative) an encoder's value says, -64 to 63."""
-    match encoding:
-        case Encoding.TWOS:
-            return value if value < 64 else value - 128
-        case Encoding.OFFSET:
-            return value - 64
-        case Encoding.SIGN:
-            return value if value < 64 else 64 - value

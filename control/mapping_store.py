@@ -7,13 +7,18 @@ Units: none.
 import os
 import re
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from control.errors import MappingRejected
-from control.mapping import MAX_BYTES, DeviceMapping, MapEntry, parse, scan, to_toml
+from control.mapping import MAX_BYTES, DeviceMapping, parse
+from control.mapping_entry import Gesture, MapEntry
+from control.mapping_faults import scan
+from control.mapping_text import quoted, to_toml
+from control.midi_source import parse_source
 
 BUILTIN: Final = Path(__file__).parent / "mappings"
 """The folder of mapping files that come with the program."""
@@ -72,6 +77,16 @@ class FileMappings:
             raise
         return path
 
+    def remove(self, mapping: DeviceMapping) -> None:
+        """Delete the file of a mapping, if it has one. Raises OSError."""
+        for path in sorted(self._folder.glob("*.toml")):
+            try:
+                if parse(path.read_text(encoding="utf-8"), path.name).match == mapping.match:
+                    path.unlink()
+                    return
+            except (MappingRejected, UnicodeDecodeError):
+                continue
+
     def _file_of(self, device: str, mapping: DeviceMapping) -> Path:
         for path in sorted(self._folder.glob("*.toml")):
             try:
@@ -93,40 +108,65 @@ def slug(device: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", device.casefold()).strip("-")[:60] or "device"
 
 
-def choose(mappings: Iterable[DeviceMapping], device: str) -> DeviceMapping | None:
-    """Return the mapping of a device: the performer's own before the shipped ones, the longest pattern first."""
-    fitting = [mapping for mapping in mappings if mapping.fits(device)]
-    return max(fitting, key=lambda mapping: (not mapping.builtin, mapping.fits(device)), default=None)
+def choose(mappings: Iterable[DeviceMapping], *names: str) -> DeviceMapping | None:
+    """Return the mapping of a device by its name or id: the performer's own before the shipped ones, the longest
+    pattern first."""
+    fitting = [mapping for mapping in mappings if mapping.fits(*names)]
+    return max(fitting, key=lambda mapping: (not mapping.builtin, mapping.fits(*names)), default=None)
 
 
 # -- changing a file and leaving alone what people wrote in it -------------------------------------------------------
 
 
-def new_mapping(device: str, base: DeviceMapping | None = None) -> DeviceMapping:
-    """Return a mapping of its own for a device, starting with what `base` did for it."""
-    quoted = device.replace("\\", "\\\\").replace('"', '\\"')
-    pattern = re.sub(r"([\[\]])", "?", quoted)  # brackets mean a set of letters in a pattern
-    head = f'# Written by MIDI learn. Edit it as you like; learning keeps your lines.\n\n[device]\nname = "{quoted}"\n'
-    text = head + f'match = ["{pattern}"]\n'
-    for entry in base.entries if base else ():
-        text += "\n" + to_toml(entry)
-    return parse(text, f"{slug(device)}.toml")
+def new_mapping(device: str, base: DeviceMapping | None = None, pattern: str = "") -> DeviceMapping:
+    """Return a mapping of its own for a device, starting with what `base` did for it, lights and layers included.
+
+    `pattern` is what it matches, if not the device's name.
+    """
+    pattern = re.sub(r"([\[\]])", "?", pattern or device)  # brackets mean a set of letters in a pattern
+    head = "# Written by MIDI learn. Edit it as you like; learning keeps your lines.\n\n"
+    own = f"[device]\nname = {quoted(device)}\nmatch = [{quoted(pattern)}]\n"
+    if base is None:
+        return parse(head + own, f"{slug(device)}.toml")
+    text = _with_device(base.text, own)
+    return parse(head + text, f"{slug(device)}.toml")
+
+
+def _with_device(text: str, own: str) -> str:
+    """Return `text` with another name and match in its [device]; everything else stays as it was written."""
+    lines = text.splitlines()
+    drop: set[int] = set()
+    start = 0
+    for line, place, key in scan(text):
+        if place == ("device", 0) and key in ("", "name", "match"):
+            start = start or line
+            stop = line
+            while stop < len(lines) and _continues(lines, line - 1, stop):
+                stop += 1
+            drop.update(range(line - 1, stop))
+    kept = [line for number, line in enumerate(lines) if number not in drop]
+    before = [line for number, line in enumerate(lines[: max(start - 1, 0)]) if number not in drop]
+    return "\n".join([*before, *own.rstrip().splitlines(), *kept[len(before) :]]) + "\n"
 
 
 def with_entry(mapping: DeviceMapping, entry: MapEntry) -> tuple[DeviceMapping, list[MapEntry]]:
     """Return the mapping with `entry` in it, and the entries that gave way.
 
-    What gives way: whatever the same source moved, and whatever moved the same control.
+    What gives way: whatever the same source moved on the same layer, and whatever moved the same control there.
     """
     gone = [
-        index
-        for index, other in enumerate(mapping.entries)
-        if other.path == entry.path or _same_knob(other, entry)
-    ]  # fmt: skip
-    text = _without(mapping.text, gone)
-    text = text.rstrip() + "\n\n" + to_toml(entry)
+        other
+        for other in mapping.entries
+        if other.layer == entry.layer and (other.path == entry.path or _same_knob(other, entry))
+    ]
+    text = _without(mapping, gone).rstrip() + "\n\n" + to_toml(entry)
     changed = parse(text, f"{slug(mapping.name)}.toml")
-    return replace(changed, name=mapping.name), [mapping.entries[index] for index in gone]
+    return replace(changed, name=mapping.name), gone
+
+
+def without_entries(mapping: DeviceMapping, entries: Iterable[MapEntry]) -> DeviceMapping:
+    """Return the mapping without these lines; comments and everything else stay."""
+    return replace(parse(_without(mapping, entries), f"{slug(mapping.name)}.toml"), name=mapping.name)
 
 
 def _same_knob(one: MapEntry, other: MapEntry) -> bool:
@@ -139,18 +179,32 @@ def _same_knob(one: MapEntry, other: MapEntry) -> bool:
     )
 
 
-def _without(text: str, indices: Iterable[int]) -> str:
-    """Return `text` without the [[map]] blocks of these indices. Comments above a block stay."""
-    lines = text.splitlines()
+def _without(mapping: DeviceMapping, entries: Iterable[MapEntry]) -> str:
+    """Return a mapping's text without the [[map]] blocks of some lines. Comments above a block stay."""
+    lines = mapping.text.splitlines()
+    marks = list(scan(mapping.text))
+    unwanted = list(entries)
     drop: set[int] = set()
-    marks = list(scan(text))
-    for index in indices:
-        own = [line for line, at, _ in marks if at == index]
+    for index in range(sum(1 for _, place, key in marks if place[0] == "map" and not key)):
+        own = [line for line, place, _ in marks if place == ("map", index)]
         start, stop = own[0] - 1, own[-1]
         while stop < len(lines) and _continues(lines, own[-1] - 1, stop):
             stop += 1  # a value that runs over several lines
-        drop.update(range(start, stop))
+        if _is_one_of(lines[start:stop], unwanted):
+            drop.update(range(start, stop))
     return "\n".join(line for number, line in enumerate(lines) if number not in drop) + "\n"
+
+
+def _is_one_of(block: list[str], entries: list[MapEntry]) -> bool:
+    """Return whether a [[map]] block is the line of one of `entries`, told by what makes a line unique."""
+    rows = tomllib.loads("\n".join(block)).get("map", [{}])
+    row = rows[0]
+    try:
+        source = parse_source(str(row.get("source")))
+    except ValueError:
+        return False
+    found = (source, row.get("path"), row.get("on", Gesture.PRESS.value), row.get("layer", ""))
+    return any(found == (one.source, one.path, one.gesture.value, one.layer) for one in entries)
 
 
 def _continues(lines: list[str], start: int, stop: int) -> bool:

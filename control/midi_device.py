@@ -3,34 +3,35 @@
 Owner: the MIDI surface, one for each open input. Pure: no I/O, no clock; `now` is monotonic seconds.
 Units: control values as the registry says; travel 0 to 1.
 
-    message -> source, press or place -> mapping entries -> mode, range, curve, takeover -> Move(path, value)
+    message -> touch -> layers -> gesture or place -> mapping entries -> mode, range, curve, takeover -> Move
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from control import feedback, travel
+from control import travel
 from control.control import Control, Kind, UnknownControl, Value
-from control.feedback import Feedback
-from control.learn import clicks
-from control.mapping import DeviceMapping, MapEntry, Mode, Source, SourceKind, Takeover
-from control.midi_messages import (
-    ChannelPressure,
-    ControlChange,
-    ControlChange14,
-    MidiMessage,
-    NoteOff,
-    NoteOn,
-    Pairer,
-    PitchBend,
-    ProgramChange,
-)
-from control.registry import resolve
+from control.feedback import Feedback, to_travel
+from control.gestures import Gestures
+from control.layers import Layers
+from control.lights import Lights
+from control.mapping import DeviceMapping, sources_of
+from control.mapping_entry import Gesture, MapEntry, Mode, Takeover
+from control.midi_messages import MidiMessage
+from control.midi_source import Source, SourceKind
+from control.midi_touch import PARAMETER_NUMBERS, Touch, Touches
+from control.relative import Acceleration, clicks
 from control.takeover import Pickup
 
 SETTLE_S: Final = 0.05
 """A value asked for so recently counts as the control's value, though its echo has not come yet."""
+
+_Key = tuple[Source, str, str]
+"""A line: its source, path and layer."""
+
+_FINGER: Final = frozenset({Mode.TOGGLE, Mode.MOMENTARY, Mode.SET})
+"""Modes that wait for a gesture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,6 @@ class Move:
     entry: MapEntry
 
 
-@dataclass(frozen=True, slots=True)
-class _Touch:
-    """A message as a hand on a source. `value` of `top`; `pressed` is None while nothing was pressed or let go."""
-
-    source: Source
-    value: int
-    top: int
-    pressed: bool | None
-
-
 class MidiDevice:
     """Turns the messages of one port into moves, and the show's changes into feedback.
 
@@ -59,19 +50,32 @@ class MidiDevice:
     """
 
     def __init__(
-        self, port: str, name: str, mapping: DeviceMapping | None, value_of: Callable[[str], Value | None]
+        self,
+        port: str,
+        name: str,
+        mapping: DeviceMapping | None,
+        value_of: Callable[[str], Value | None],
+        ident: str = "",
     ) -> None:
         self.port = port
         self.name = name
+        self.ident = ident or name
         self.feedback = Feedback()
+        self.layers = Layers()
         self._value_of = value_of
-        self._pairer = Pairer()
-        self._down: set[Source] = set()
-        self._pickups: dict[tuple[Source, str], Pickup] = {}
-        self._asked: dict[str, tuple[Value, float, tuple[Source, str]]] = {}
-        self.mapping = mapping
+        self._touches = Touches()
+        self._gestures = Gestures(self._gestures_of)
         self._entries: dict[Source, list[MapEntry]] = {}
-        self._paired: set[tuple[int, int]] = set()
+        self._wanted: dict[Hashable, frozenset[Gesture]] = {}
+        self._held: dict[Source, list[MapEntry]] = {}
+        self._pickups: dict[_Key, Pickup] = {}
+        self._turning: dict[Source, Acceleration] = {}
+        self._asked: dict[str, tuple[Value, float]] = {}
+        self._movers: dict[str, _Key] = {}
+        self._moving: dict[str, list[MapEntry]] = {}
+        self._lights = Lights()
+        self._focus = "1"
+        self.mapping = mapping
         self.use(mapping)
 
     def use(self, mapping: DeviceMapping | None) -> None:
@@ -80,84 +84,205 @@ class MidiDevice:
         self._entries = {}
         for entry in mapping.entries if mapping else ():
             self._entries.setdefault(entry.source, []).append(entry)
-        kinds = {SourceKind.CC14}
-        self._paired = {(source.channel, source.number) for source in self._entries if source.kind in kinds}
-        kept = {(entry.source, entry.path) for entries in self._entries.values() for entry in entries}
+        self._wanted = {
+            source: frozenset(entry.gesture for entry in entries if entry.mode in _FINGER)
+            for source, entries in self._entries.items()
+        }
+        self._touches.listen_to(sources_of(mapping))
+        layers = Layers(mapping.layers if mapping else ())
+        layers.take_over(self.layers)
+        self.layers = layers
+        kept = {_key(entry) for entries in self._entries.values() for entry in entries}
         self._pickups = {key: pickup for key, pickup in self._pickups.items() if key in kept}
+        self._held = {source: entries for source, entries in self._held.items() if source in self._entries}
+        self._index(self._focus)
+        self.feedback.keep(self._lights.targets)
 
-    def take(self, entry: MapEntry) -> None:
-        """Give an entry's control to its knob: it was just learned, under the hand."""
-        self._pickup(entry).take()
+    def take(self, entry: MapEntry, place: float | None = None) -> None:
+        """Give an entry's control to its knob, which stands at `place`: it was just learned, under the hand."""
+        self._pickup(entry).take(place)
+
+    def layer_for_learning(self) -> str:
+        """Return the layer that a line learned now belongs to: the topmost that is on."""
+        return max(self.layers.on, key=self.layers.rank, default="")
+
+    def _index(self, focus: str) -> None:
+        """Find out which controls the lines move and show while `focus` has the focus."""
+        self._focus = focus
+        self._moving = {}
+        for entries in self._entries.values():
+            for entry in entries:
+                try:
+                    self._moving.setdefault(entry.control(focus).path, []).append(entry)
+                except UnknownControl:
+                    continue
+        self._lights = Lights(self.mapping, focus)
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def hear(self, message: MidiMessage, focus: str, now: float) -> list[Move]:
         """Return what a message asks for while deck `focus` has the focus."""
-        touch = self._touch(message)
-        if touch is None:
-            return []
+        touch = self._touches.hear(message)
+        return [] if touch is None else self._touched(touch, focus, now)
+
+    def hear_layers(self, message: MidiMessage) -> bool:
+        """Follow the keys of layers alone, while learning takes the messages; return whether it is from one."""
+        touch = self._touches.hear(message)
+        if touch is None or not self.layers.is_key(touch.source):
+            return False
+        if touch.pressed is not None:
+            self._turn_layers(touch.source, touch.pressed)
+        return True
+
+    def tick(self, focus: str, now: float) -> list[Move]:
+        """Return what time alone asks for: a button held long. Call it when `next_at` has come."""
         moves: list[Move] = []
-        for entry in self._entries.get(touch.source, ()):
+        for source, gesture in self._gestures.due(now):
+            assert isinstance(source, Source)
+            for entry in self._effective(source):
+                if entry.gesture is gesture and entry.mode in _FINGER:
+                    moves += self._asks(entry, Touch(source, source.top, True), focus, now)
+        return moves
+
+    def next_at(self) -> float | None:
+        """Return when `tick` has something to do, None if nothing waits."""
+        return self._gestures.next_at()
+
+    def fader_of(self, data: Sequence[int]) -> Hashable | None:
+        """Return the name of the fader that a message is a plain value of; None where a newer value does not make an
+        older one worthless: presses, steps of encoders, keys of layers, parts of an NRPN, what is no message."""
+        if len(data) < 2:
+            return None
+        status, channel, number = data[0] & 0xF0, (data[0] & 0x0F) + 1, data[1]
+        match status:
+            case 0xB0:
+                if number in PARAMETER_NUMBERS and self._touches.hears_parameters(channel):
+                    return None
+                fine = Source(SourceKind.CC14, channel, number % 32)
+                is_fine = number < 64 and fine in self._entries
+                source = fine if is_fine else Source(SourceKind.CC, channel, number)
+                name: Hashable = (status, channel, number)
+            case 0xE0:
+                source, name = Source(SourceKind.PITCHBEND, channel), (status, channel)
+            case 0xD0:
+                source, name = Source(SourceKind.PRESSURE, channel), (status, channel)
+            case 0xA0:
+                source, name = Source(SourceKind.KEYPRESSURE, channel, number), (status, channel, number)
+            case _:
+                return None
+        if self.layers.is_key(source) or any(not self._is_fader(entry) for entry in self._entries.get(source, ())):
+            return None
+        return name
+
+    def _is_fader(self, entry: MapEntry) -> bool:
+        return entry.mode is Mode.ABSOLUTE and entry.control(self._focus).kind is Kind.CONTINUOUS
+
+    def _touched(self, touch: Touch, focus: str, now: float) -> list[Move]:
+        source = touch.source
+        if touch.pressed is not None and self.layers.is_key(source):
+            self._turn_layers(source, touch.pressed)
+        if source not in self._entries:
+            return []
+        gestures: list[Gesture] = []
+        if touch.pressed:
+            gestures = self._gestures.press(source, now)
+            if touch.is_brief:
+                gestures += self._gestures.release(source, now)
+        elif touch.pressed is False:
+            gestures = self._gestures.release(source, now)
+        moves: list[Move] = []
+        if touch.pressed is False:
+            moves += self._let_go(source, focus, now)
+        effective = self._effective(source)
+        for entry in effective:
+            if entry.mode in _FINGER:
+                if entry.gesture in gestures:
+                    moves += self._asks(entry, touch, focus, now)
+            else:
+                moves += self._asks(entry, touch, focus, now)
+        if touch.pressed is None or not self._is_button(source):
+            place = to_travel(touch.value, touch.top)
+            for entry in self._entries[source]:
+                if entry not in effective and (pickup := self._pickups.get(_key(entry))) is not None:
+                    pickup.elsewhere(place)
+        self._note_shown(source, touch)
+        return moves
+
+    def _turn_layers(self, source: Source, pressed: bool) -> None:
+        self.feedback.stands_at(source, None)
+        if self.layers.hear(source, pressed):
+            self.relight()
+        else:
+            self._light(source)
+
+    def _effective(self, source: Source) -> list[MapEntry]:
+        """Return the lines of a source that hold now: those of the topmost layer that is on and has some."""
+        entries = [entry for entry in self._entries.get(source, ()) if self.layers.is_on(entry.layer)]
+        top = max((self.layers.rank(entry.layer) for entry in entries), default=-1)
+        return [entry for entry in entries if self.layers.rank(entry.layer) == top]
+
+    def _asks(self, entry: MapEntry, touch: Touch, focus: str, now: float) -> list[Move]:
+        """Return what a line makes of a touch, or of its gesture."""
+        try:
+            control = entry.control(focus)
+        except UnknownControl:
+            return []
+        value = self._value(entry, control, touch, now)
+        if value is None:
+            return []
+        moves = [self._ask(entry, control, value, now)]
+        if entry.mode is Mode.MOMENTARY:
+            if touch.is_brief or entry.gesture in (Gesture.TAP, Gesture.RELEASE):
+                if control.kind is not Kind.TRIGGER:
+                    moves.append(self._ask(entry, control, travel.value_at(control, entry.low), now))
+            else:
+                self._held.setdefault(entry.source, []).append(entry)
+        return moves
+
+    def _let_go(self, source: Source, focus: str, now: float) -> list[Move]:
+        """Let go what the button holds, whatever the layers say by now."""
+        moves: list[Move] = []
+        for entry in self._held.pop(source, ()):
             try:
                 control = entry.control(focus)
             except UnknownControl:
                 continue
-            value = self._value(entry, control, touch, now)
-            if value is not None:
-                self._asked[control.path] = (value, now, (entry.source, entry.path))
-                moves.append(Move(control.path, value, entry))
-            self._note_shown(entry, control, touch)
+            moves.append(self._ask(entry, control, travel.value_at(control, entry.low), now))
         return moves
 
-    def _touch(self, message: MidiMessage) -> _Touch | None:
-        match message:
-            case ControlChange():
-                paired = self._pairer.pair(message, lambda channel, number: (channel, number) in self._paired)
-                if isinstance(paired, ControlChange14):
-                    return _Touch(Source(SourceKind.CC14, paired.channel, paired.number), paired.value, 16_383, None)
-                if paired is None:
-                    return None
-                source = Source(SourceKind.CC, message.channel, message.number)
-                return _Touch(source, message.value, 127, self._edge(source, message.value >= 64))
-            case NoteOn():
-                source = Source(SourceKind.NOTE, message.channel, message.note)
-                self._down.add(source)
-                return _Touch(source, message.velocity, 127, True)
-            case NoteOff():
-                source = Source(SourceKind.NOTE, message.channel, message.note)
-                self._down.discard(source)
-                return _Touch(source, 0, 127, False)
-            case PitchBend():
-                source = Source(SourceKind.PITCHBEND, message.channel)
-                return _Touch(source, message.value + 8192, 16_383, self._edge(source, message.value >= 0))
-            case ChannelPressure():
-                source = Source(SourceKind.PRESSURE, message.channel)
-                return _Touch(source, message.pressure, 127, self._edge(source, message.pressure >= 64))
-            case ProgramChange():
-                return _Touch(Source(SourceKind.PROGRAM, message.channel, message.program), 127, 127, True)
-        return None
+    def _ask(self, entry: MapEntry, control: Control, value: Value, now: float) -> Move:
+        if entry.mode is not Mode.JOG:
+            self._asked[control.path] = (value, now)
+            self._movers[control.path] = _key(entry)
+        return Move(control.path, value, entry)
 
-    def _edge(self, source: Source, down: bool) -> bool | None:
-        """Return True as a value rises past the middle, False as it falls back, None between."""
-        if down == (source in self._down):
-            return None
-        (self._down.add if down else self._down.discard)(source)
-        return down
-
-    def _value(self, entry: MapEntry, control: Control, touch: _Touch, now: float) -> Value | None:
+    def _value(self, entry: MapEntry, control: Control, touch: Touch, now: float) -> Value | None:
         match entry.mode:
+            case Mode.SET:
+                return entry.value
             case Mode.TOGGLE:
-                return self._toggled(entry, control, now) if touch.pressed else None
+                return self._toggled(entry, control, now)
             case Mode.MOMENTARY:
-                if touch.pressed is None:
+                return travel.value_at(control, entry.high)
+            case Mode.RELATIVE | Mode.JOG:
+                turned = self._turns(entry, touch)
+                if not turned:
                     return None
-                return travel.value_at(control, entry.high if touch.pressed else entry.low)
-            case Mode.RELATIVE:
-                return self._turned(entry, control, clicks(touch.value, entry.encoding), now)
+                turning = self._turning.setdefault(entry.source, Acceleration())
+                turned *= turning.factor(round(turned) or 1, entry.acceleration, now)
+                if entry.mode is Mode.JOG:
+                    return float(turned * entry.step if entry.high >= entry.low else -turned * entry.step)
+                return self._turned(entry, control, turned, now)
             case Mode.ABSOLUTE:
-                if touch.source.kind is SourceKind.NOTE and not touch.pressed:
+                if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and not touch.pressed:
                     return None  # velocity sets the value, letting go does not
-                return self._placed(entry, control, feedback.to_travel(touch.value, touch.top), now)
+                return self._placed(entry, control, to_travel(touch.value, touch.top), now)
+
+    def _turns(self, entry: MapEntry, touch: Touch) -> float:
+        """Return how many clicks a touch is: what an encoder says, or one for the press of a button."""
+        if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM, SourceKind.SYSEX):
+            return 1.0 if touch.pressed else 0.0
+        return float(clicks(touch.value, entry.encoding, (touch.top + 1) // 2))
 
     def _toggled(self, entry: MapEntry, control: Control, now: float) -> Value:
         current = self._current(control, now)
@@ -168,9 +293,7 @@ class MidiDevice:
         at_high = abs(number - entry.high) < abs(number - entry.low)
         return travel.value_at(control, entry.low if at_high else entry.high)
 
-    def _turned(self, entry: MapEntry, control: Control, turned: int, now: float) -> Value | None:
-        if not turned:
-            return None
+    def _turned(self, entry: MapEntry, control: Control, turned: float, now: float) -> Value:
         current = self._current(control, now)
         number = entry.low if current is None else travel.number_of(control, current)
         if control.kind is Kind.CHOICE:
@@ -184,12 +307,18 @@ class MidiDevice:
         return travel.value_at(control, round(travel.to_number(place, entry.low, entry.high, entry.curve), 9))
 
     def _placed(self, entry: MapEntry, control: Control, place: float, now: float) -> Value | None:
-        value = travel.value_at(control, travel.to_number(place, entry.low, entry.high, entry.curve))
         current = self._current(control, now)
-        if current is not None and entry.takeover is Takeover.PICKUP and control.kind in (Kind.CONTINUOUS, Kind.CHOICE):
+        if current is not None and control.kind in (Kind.CONTINUOUS, Kind.CHOICE):
             stands = travel.to_travel(travel.number_of(control, current), entry.low, entry.high, entry.curve)
-            if not self._pickup(entry).move(place, stands, now):
+            pickup = self._pickup(entry)
+            if entry.takeover is Takeover.SCALE:
+                scaled = pickup.scale(place, stands)
+                if scaled is None:
+                    return None
+                place = scaled
+            elif not pickup.move(place, stands) and entry.takeover is Takeover.PICKUP:
                 return None
+        value = travel.value_at(control, travel.to_number(place, entry.low, entry.high, entry.curve))
         return None if control.kind is not Kind.CONTINUOUS and value == current else value
 
     def _current(self, control: Control, now: float) -> Value | None:
@@ -200,54 +329,83 @@ class MidiDevice:
         return 0 if value is None and control.kind is Kind.TRIGGER else value
 
     def _pickup(self, entry: MapEntry) -> Pickup:
-        return self._pickups.setdefault((entry.source, entry.path), Pickup())
+        return self._pickups.setdefault(_key(entry), Pickup())
+
+    def _gestures_of(self, source: Hashable) -> frozenset[Gesture]:
+        return self._wanted.get(source, frozenset())
+
+    def _is_button(self, source: Source) -> bool:
+        return source.kind in (SourceKind.NOTE, SourceKind.PROGRAM, SourceKind.SYSEX)
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
+    @property
+    def meters(self) -> frozenset[str]:
+        """The controls whose values flow by themselves and are shown on this device."""
+        return self._lights.telemetry
+
     def changed(self, path: str, value: Value, own: bool, focus: str, now: float) -> None:
         """Note that a control has a new value; `own` if this port asked for it."""
+        if focus != self._focus:
+            self._index(focus)
         asked = self._asked.get(path)
-        mover = asked[2] if own and asked is not None else None
         if asked is not None and (not own or value == asked[0]):
             del self._asked[path]
-        for entry in self._moving(path, focus):
-            if entry.mode is Mode.ABSOLUTE and (pickup := self._pickups.get((entry.source, entry.path))) is not None:
-                control = resolve(path, focus)
+        mover = self._movers.get(path) if own else None
+        for entry in self._moving.get(path, ()):
+            pickup = self._pickups.get(_key(entry)) if entry.mode is Mode.ABSOLUTE else None
+            if pickup is None:
+                continue
+            is_mover = _key(entry) == mover
+            if not (is_mover and entry.takeover is Takeover.SCALE):
+                control = entry.control(focus)
                 stands = travel.to_travel(travel.number_of(control, value), entry.low, entry.high, entry.curve)
-                pickup.echo(stands, (entry.source, entry.path) == mover, now)
-            if entry.feedback:
-                self.feedback.show(entry.source, feedback.shown_value(entry, value))
+                pickup.echo(stands, is_mover)
+        for target in self._lights.of(path):
+            self._light(target, path, value)
 
     def show_all(self, focus: str, now: float) -> None:
         """Ask for everything to be shown, and for every fader to meet its control: another deck has the focus."""
-        for entries in self._entries.values():
-            for entry in entries:
-                try:
-                    control = entry.control(focus)
-                except UnknownControl:
-                    continue
-                value = self._value_of(control.path)
-                if value is not None:
-                    self.changed(control.path, value, False, focus, now)
+        if focus != self._focus:
+            self._index(focus)
+        for path in list(self._moving):
+            value = self._value_of(path)
+            if value is not None:
+                self.changed(path, value, False, focus, now)
+        self.relight()
 
-    def _moving(self, path: str, focus: str) -> list[MapEntry]:
-        found: list[MapEntry] = []
-        for entries in self._entries.values():
-            for entry in entries:
-                try:
-                    if entry.path == path or entry.control(focus).path == path:
-                        found.append(entry)
-                except UnknownControl:
-                    continue
-        return found
+    def meter(self, path: str, value: Value) -> None:
+        """Show the value of a control that flows by itself."""
+        for target in self._lights.of(path):
+            self._light(target, path, value)
 
-    def _note_shown(self, entry: MapEntry, control: Control, touch: _Touch) -> None:
+    def relight(self) -> None:
+        """Ask for everything to be shown that is not shown yet."""
+        for target in self._lights.targets:
+            self._light(target)
+
+    def _light(self, target: Source, path: str = "", value: Value | None = None) -> None:
+        def value_of(asked: str) -> Value | None:
+            return value if asked == path else self._value_of(asked)
+
+        shown = self._lights.shown(target, value_of, self.layers)
+        if shown is not None:
+            self.feedback.show(target, shown)
+
+    def _note_shown(self, source: Source, touch: Touch) -> None:
         """Keep in mind what the hardware shows by itself after a touch."""
-        if entry.mode is Mode.ABSOLUTE and touch.pressed is None:
-            self.feedback.stands_at(entry.source, touch.value)
-        elif entry.mode is not Mode.RELATIVE:
+        if not self._is_button(source) and any(
+            entry.mode is Mode.ABSOLUTE
+            and (touch.pressed is None or entry.control(self._focus).kind is Kind.CONTINUOUS)
+            for entry in self._effective(source)
+        ):
+            self.feedback.stands_at(source, touch.value)
+        elif source in self._lights.targets and touch.pressed is not None:
             # buttons light up and go out under the finger; whatever they do, the show has the last word
-            self.feedback.stands_at(entry.source, None)
-            value = self._value_of(control.path)
-            if value is not None and entry.feedback and not touch.pressed:
-                self.feedback.show(entry.source, feedback.shown_value(entry, value))
+            self.feedback.stands_at(source, None)
+            if not touch.pressed:
+                self._light(source)
+
+
+def _key(entry: MapEntry) -> _Key:
+    return entry.source, entry.path, entry.layer

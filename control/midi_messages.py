@@ -191,7 +191,10 @@ _REALTIME: Final[dict[int, str]] = {
 
 def decode(data: Sequence[int] | bytes) -> MidiMessage:
     """Return the message. Raises BadMessage, which keeps the bytes, and nothing else for any sequence of bytes."""
-    raw = bytes(data)
+    try:
+        raw = bytes(data)
+    except ValueError:
+        raise BadMessage("a MIDI message has bytes of 0 to 255") from None
     if not raw:
         raise BadMessage("an empty MIDI message", raw)
     status = raw[0]
@@ -214,6 +217,15 @@ def decode(data: Sequence[int] | bytes) -> MidiMessage:
         values = _values(raw, length)
         return SystemCommon(name, sum(value << 7 * place for place, value in enumerate(values)))
     raise BadMessage(f"MIDI has no status {status:#04x}", raw)
+
+
+def is_whole(data: Sequence[int]) -> bool:
+    """Return whether these bytes are a message that can be read."""
+    try:
+        decode(data)
+    except BadMessage:
+        return False
+    return True
 
 
 def _values(raw: bytes, length: int) -> bytes:

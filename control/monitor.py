@@ -21,13 +21,15 @@ from control.errors import BadMessage, PortTaken
 from control.mapping import DeviceMapping
 from control.mapping_store import FileMappings, choose
 from control.midi_device import MidiDevice
+from control.midi_log import in_words
 from control.midi_messages import RealTime, decode
+from control.midi_names import Arrived
+from control.midi_ports import MidiPorts
 from control.osc_codec import IMMEDIATELY, OscMessage, encode, unix_of
 from control.osc_codec import decode as decode_osc
 from control.osc_queue import Sender
 from control.osc_socket import EVERYWHERE, OscSocket
 from control.registry import REGISTRY, resolve
-from control.rtmidi_port import Arrived, MidiPorts
 from control.settings import MidiSettings
 
 RENEW_S: Final = 20.0
@@ -37,14 +39,10 @@ ANSWER_S: Final = 2.0
 Print = Callable[[str], None]
 
 
-def midi_line(arrived: Arrived, moves: Sequence[tuple[str, object]] = ()) -> str:
+def midi_line(arrived: Arrived, device: str, moves: Sequence[tuple[str, object]] = ()) -> str:
     """Return one line for a MIDI message and what it asks for by its mapping."""
-    try:
-        text = str(decode(arrived.data))
-    except BadMessage as error:
-        text = f"unreadable {bytes(arrived.data[:16]).hex(' ')}: {error}"
     asked = "  ->  " + ", ".join(f"{path} {_value(value)}" for path, value in moves) if moves else ""
-    return f"{_time()}  {arrived.device:<28}  {text}{asked}"
+    return f"{_time()}  {device:<28}  {in_words(arrived.data)}{asked}"
 
 
 def osc_line(message: OscMessage, sender: Sender) -> str:
@@ -104,8 +102,10 @@ async def _midi(settings: MidiSettings, mappings: list[DeviceMapping], out: Prin
     def hear(arrived: Arrived) -> None:
         device = devices.get(arrived.port)
         if device is None:
-            mapping = choose(mappings, arrived.device)
-            device = devices[arrived.port] = MidiDevice(arrived.port, arrived.device, mapping, values.get)
+            state = next((state for state in ports.ports() if state.name == arrived.port and state.is_input), None)
+            name, ident = (state.device, state.ident) if state else (arrived.port, arrived.port)
+            mapping = choose(mappings, name, ident)
+            device = devices[arrived.port] = MidiDevice(arrived.port, name, mapping, values.get, ident)
         moves: list[tuple[str, object]] = []
         try:
             message = decode(arrived.data)
@@ -114,12 +114,12 @@ async def _midi(settings: MidiSettings, mappings: list[DeviceMapping], out: Prin
             moves = [(move.path, move.value) for move in device.hear(message, "1", time.monotonic())]
         except BadMessage:
             pass
-        out(midi_line(arrived, moves))
+        out(midi_line(arrived, device.name, moves))
 
     def change() -> None:
         for state in ports.ports():
             way = "in " if state.is_input else "out"
-            out(f"{_time()}  {way} {state.name}: {state.error or state.status}")
+            out(f"{_time()}  {way} {state.name}: {state.trouble or state.error or state.status}")
 
     ports = MidiPorts(hear, change, settings)
     out("Waiting for MIDI; Ctrl-C ends. Plug in a controller, it is found while this runs.")

@@ -88,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what this machine has and what is missing")
     _add_data(doctor)
 
-    midi = commands.add_parser("midi", help="show MIDI messages as they come")
+    midi = commands.add_parser("midi", help="show MIDI messages as they come; list, import and export mappings")
+    midi.add_argument(
+        "action", nargs="?", default="monitor", choices=("monitor", "list", "show", "check", "import", "export")
+    )
+    midi.add_argument("names", nargs="*", metavar="NAME|FILE", help="mappings to show or export, files to take in")
+    midi.add_argument("-o", "--output", type=Path, default=None, metavar="FILE", help="where to export to")
+    midi.add_argument("--match", default="", metavar="PATTERN", help="port names that an imported file is for")
     _add_data(midi)
     midi.add_argument("--port", default="", metavar="NAME", help="only ports whose name contains NAME")
     osc = commands.add_parser("osc", help="show OSC messages as they come, or a running server's changes")
@@ -183,9 +189,14 @@ def _doctor(named: argparse.Namespace) -> int:
 
 
 def _midi(named: argparse.Namespace) -> int:
+    folder = _settings_of_remote(named).data / "mappings"
+    if named.action != "monitor":
+        from control.midi_command import run_midi_command
+
+        return run_midi_command(named.action, named.names, folder, named.output, named.match)
     from control.monitor import run_midi_monitor
 
-    return run_midi_monitor(named.port, _settings_of_remote(named).data / "mappings")
+    return run_midi_monitor(named.port, folder)
 
 
 def _osc(named: argparse.Namespace) -> int:

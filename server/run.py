@@ -27,6 +27,7 @@ from anyio.abc import TaskGroup
 from audio.importer import Importer
 from audio.process import EngineProcess
 from control.mapping_store import FileMappings
+from control.midi_choices import PortChoices
 from server import migrate as migrations
 from server.app import build_app
 from server.auth import Authentication
@@ -61,6 +62,7 @@ from server.session.show import Show
 from server.settings import Settings
 from server.start import audio_settings
 from server.surfaces.midi import MidiSurface
+from server.surfaces.midi_desk import MidiDesk
 from server.surfaces.osc import OscSurface
 
 _log = logging.getLogger(__name__)
@@ -181,8 +183,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             show, peers=DatabasePeers(db), telemetry=deckhand.telemetry, clock=deckhand.clock, on_peers=live.publish
         )
         midi = MidiSurface(
-            show, FileMappings(settings.data / "mappings"), telemetry=deckhand.telemetry, on_learn=live.publish
-        )
+            show, FileMappings(settings.data / "mappings"), choices=PortChoices(settings.data / "midi-ports.toml"),
+            telemetry=deckhand.telemetry, on_learn=live.publish,
+        )  # fmt: skip
         hosts = Hosts(settings.host, lan=settings.lan)
         lan = Lan(settings.data, settings.port, osc, hosts)
         services = Services(
@@ -199,7 +202,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             deckhand,
             live,
             osc,
-            midi,
+            MidiDesk(midi),
             lan,
         )
         _connect(services, await store.arriving(db))

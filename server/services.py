@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from server.session.deckhand import EngineDeckhand
     from server.session.show import Show
     from server.settings import Settings
-    from server.surfaces.midi import MidiSurface
+    from server.surfaces.midi_desk import MidiDesk
     from server.surfaces.osc import OscSurface
 
 
@@ -41,7 +41,7 @@ class Services:
     deckhand: "EngineDeckhand"
     live: "LiveHub"
     osc: "OscSurface"
-    midi: "MidiSurface"
+    midi: "MidiDesk"
     lan: "Lan"
 
     @property

@@ -1,4 +1,4 @@
-"""Routes of the show: controls, session, OSC senders, MIDI learn, health, who is logged in.
+"""Routes of the show: controls, session, OSC senders, health, who is logged in.
 
 Owner: one request each. Units: positions in seconds, `at` in engine frames.
 """
@@ -92,14 +92,6 @@ async def judge_peer(call: Call) -> shapes.PeerList:
         raise BadRequest(f"status is one of {', '.join(deeds)}.")
     await deeds[asked.status](asked.address)
     return shapes.PeerList(osc.peers())
-
-
-async def start_learn(call: Call) -> None:
-    call.services.midi.start_learn(call.input(shapes.Learn).path)
-
-
-async def stop_learn(call: Call) -> None:
-    call.services.midi.cancel_learn()
 
 
 async def me(call: Call) -> shapes.Me:
@@ -210,8 +202,6 @@ ROWS: Final = (
         tag="show"),
     Row("GET", "/api/lan", get_lan, "Whether phones can come in", shapes.Network, tag="show"),
     Row("POST", "/api/lan", set_lan, "Let phones in, or shut them out", shapes.Network, shapes.NetworkWish, tag="show"),
-    Row("POST", "/api/midi/learn", start_learn, "Wait for a knob to learn", body=shapes.Learn, status=204, tag="show"),
-    Row("DELETE", "/api/midi/learn", stop_learn, "Stop waiting for a knob", status=204, tag="show"),
     Row("GET", "/api/me", me, "Who is logged in", shapes.Me, tag="people"),
     Row("POST", "/api/logout", log_out, "End this page's session", status=204, tag="people"),
     Row("POST", "/api/workers", worker_token, "Make a token for a worker on another machine", dict[str, str], WorkerNew,

@@ -83,6 +83,10 @@ class Show:
         """Every control that is state, by path; a view of this moment that never changes."""
         return MappingProxyType(dict(self._state.controls))
 
+    def value(self, path: str) -> Value | None:
+        """Return the value of one control that is state, None for any other."""
+        return self._state.controls.get(path)
+
     @property
     def state(self) -> State:
         """The whole show, immutable."""

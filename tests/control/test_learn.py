@@ -4,9 +4,11 @@ import pytest
 
 from control.control import UnknownControl
 from control.errors import CannotLearn
-from control.learn import QUIET_S, Learned, Learner, clicks, encoding_of
-from control.mapping import Encoding, Mode, SourceKind
+from control.learn import LATCH_S, QUIET_S, Learned, Learner, encoding_of
+from control.mapping_entry import Encoding, Mode, Takeover
 from control.midi_messages import ControlChange, decode
+from control.midi_source import SourceKind
+from control.relative import clicks
 
 VOLUME = "/deck/1/stem/vocals/volume"
 MUTE = "/deck/1/stem/vocals/mute"
@@ -116,3 +118,29 @@ def test_clicks() -> None:
     assert [clicks(value, Encoding.TWOS) for value in (1, 3, 127, 125)] == [1, 3, -1, -3]
     assert [clicks(value, Encoding.OFFSET) for value in (65, 67, 63, 64)] == [1, 3, -1, 0]
     assert [clicks(value, Encoding.SIGN) for value in (1, 3, 65, 67)] == [1, 3, -1, -3]
+
+
+def test_nrpn_is_learned_from_its_parts() -> None:
+    parts = [m for value in range(8) for m in ((0xB0, 99, 2), (0xB0, 98, 44), (0xB0, 6, value * 9), (0xB0, 38, 1))]
+    learned = learn(VOLUME, *parts)
+    assert learned is not None
+    assert str(learned.entry.source) == "nrpn 1/300"
+
+
+def test_a_button_that_keeps_its_place_is_told_from_one_that_comes_back() -> None:
+    learner = Learner()
+    learner.arm(MUTE)
+    assert learner.hear("desk", ControlChange(1, 50, 127), 1.0) is None
+    assert learner.tick(1.0 + QUIET_S) is None, "it may still come back"
+    latching = learner.tick(1.0 + LATCH_S)
+    assert latching is not None
+    assert (latching.entry.mode, latching.entry.takeover) == (Mode.ABSOLUTE, Takeover.JUMP)
+    button = learn(MUTE, *cc(50, 127, 0))
+    assert button is not None
+    assert button.entry.mode is Mode.TOGGLE
+
+
+def test_a_learned_fader_knows_where_it_stands() -> None:
+    learned = learn(VOLUME, *cc(21, 60, 61, 62, 63, 64))
+    assert learned is not None
+    assert learned.place == 0.5

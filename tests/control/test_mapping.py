@@ -4,21 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from control.control import Kind
+from control.control import Curve, Kind
 from control.errors import MappingRejected
-from control.mapping import (
-    Curve,
-    Encoding,
-    Mode,
-    Source,
-    SourceKind,
-    Takeover,
-    entry_for,
-    parse,
-    parse_source,
-    to_toml,
-)
+from control.mapping import parse
+from control.mapping_entry import Encoding, Mode, Takeover, entry_for
 from control.mapping_store import BUILTIN, FileMappings, choose, new_mapping, with_entry
+from control.mapping_text import to_toml
+from control.midi_source import Source, SourceKind, parse_source
 from control.registry import REGISTRY
 
 GOOD = """
@@ -76,7 +68,7 @@ def test_sources_read_as_they_are_written(text: str) -> None:
         (9, 'path = "/deck/1/volum"', "/deck/1/volume"),
         (9, 'path = "/deck/1/title"', "can only be read"),
         (9, 'path = "/deck/1/load"', "takes a text"),
-        (10, 'takeover = "maybe"', "pickup, jump"),
+        (10, 'takeover = "maybe"', "pickup, scale, jump"),
         (10, 'takover = "jump"', "did you mean 'takeover'"),
         (11, "range = [0.0, 1.5]", "from 0 to 1"),
         (11, "range = [0.5, 0.5]", "two different"),
@@ -86,7 +78,7 @@ def test_sources_read_as_they_are_written(text: str) -> None:
         (12, "invert = 1", "true or false"),
         (12, "step = 0", "above 0"),
         (12, "step = nan", "above 0"),
-        (12, 'mode = "sideways"', "absolute, toggle, momentary, relative"),
+        (12, 'mode = "sideways"', "absolute, toggle, momentary, relative, jog, set"),
     ],
 )
 def test_a_fault_is_named_with_its_line(line: int, bad: str, says: str) -> None:
@@ -206,11 +198,10 @@ def test_a_faulty_file_is_told_and_the_others_hold(tmp_path: Path) -> None:
     assert [fault.split(".toml")[0] for fault in faults] == ["b", "c"]
 
 
-def test_what_is_shipped_fits_the_registry_and_claims_no_unknown_controller() -> None:
-    found, faults = FileMappings(Path("/nonexistent")).load()
-    assert faults == []
-    (generic,) = found
-    assert generic.builtin
-    assert {str(entry.source): entry.path for entry in generic.entries}["cc 1/7"] == "/stem/1/volume"
-    for device in ("nanoKONTROL2", "Launchkey Mini MK3", "DDJ-400 MIDI 1", "a piano"):
-        assert choose(found, device) is None
+def test_a_control_of_the_contract_that_is_not_there_yet_waits_and_a_spelling_mistake_does_not() -> None:
+    row = '\n[[map]]\nsource = "note 1/90"\npath = "{}"\n'
+    mapping = parse(GOOD + row.format("/deck/1/stem/vocals/loop/roll"))
+    assert [(one.source, one.path) for one in mapping.absent] == [("note 1/90", "/deck/1/stem/vocals/loop/roll")]
+    assert len(mapping.entries) == 3
+    with pytest.raises(MappingRejected, match="no control is called"):
+        parse(GOOD + row.format("/deck/1/stem/vocals/loop/rol"))

@@ -6,11 +6,11 @@ import anyio
 import pytest
 
 from control import monitor
-from control.mapping_store import FileMappings
+from control.mapping_store import BUILTIN, FileMappings
+from control.midi_names import Arrived
 from control.osc_codec import OscMessage, decode, encode
 from control.osc_peers import SUBSCRIPTION_S
 from control.osc_socket import OscSocket
-from control.rtmidi_port import Arrived
 
 pytestmark = pytest.mark.anyio
 SENDER = ("10.0.0.7", 5000)
@@ -35,11 +35,11 @@ def test_an_osc_line_names_the_control_it_moves(message: OscMessage, says: str) 
 
 
 def test_a_midi_line_names_message_and_control() -> None:
-    line = monitor.midi_line(Arrived("desk 20:0", "desk", (0xB0, 21, 64), 0.0), [("/deck/1/volume", 0.5)])
+    line = monitor.midi_line(Arrived("desk 20:0", (0xB0, 21, 64), 0.0), "desk", [("/deck/1/volume", 0.5)])
     assert "desk " in line
     assert "number 21 value 64" in line
     assert line.endswith("->  /deck/1/volume 0.5")
-    assert "unreadable" in monitor.midi_line(Arrived("desk", "desk", (0x90,), 0.0))
+    assert "unreadable" in monitor.midi_line(Arrived("desk", (0x90,), 0.0), "desk")
 
 
 async def until_said(lines: list[str], text: str) -> None:
@@ -102,4 +102,4 @@ async def test_a_port_of_another_program_is_said_so(monkeypatch: pytest.MonkeyPa
 
 def test_the_monitor_uses_the_same_mappings_as_the_server(tmp_path: object) -> None:
     found, faults = FileMappings(tmp_path).load()  # type: ignore[arg-type]
-    assert (len(found), faults) == (1, [])
+    assert (len(found), faults) == (len(list(BUILTIN.glob("*.toml"))), [])

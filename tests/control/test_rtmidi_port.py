@@ -10,16 +10,9 @@ import pytest
 
 from control.errors import PortLost
 from control.midi_messages import ControlChange, decode
-from control.rtmidi_port import (
-    VIRTUAL,
-    Arrived,
-    MidiPorts,
-    _System,
-    device_of,
-    input_names,
-    output_names,
-    partner_of,
-)
+from control.midi_names import VIRTUAL, Arrived, device_of, partner_of
+from control.midi_ports import MidiPorts
+from control.rtmidi_port import RtMidiSystem, input_names, output_names
 from control.settings import MidiApi, MidiSettings
 from tests.control.midi_jack import Controller, jack_server
 
@@ -85,7 +78,7 @@ async def test_a_controller_is_found_and_heard_on_the_loops_own_thread(desk: Con
         assert [decode(arrived.data) for arrived in opened.heard] == [
             ControlChange(1, 21, value) for value in range(128)
         ]
-        assert {(arrived.port, arrived.device) for arrived in opened.heard} == {("desk:out", "desk:out")}
+        assert {arrived.port for arrived in opened.heard} == {"desk:out"}
         assert opened.threads == {threading.get_ident()}
 
 
@@ -129,7 +122,7 @@ async def test_other_programs_connect_to_the_virtual_port(desk: Controller) -> N
         desk.connect_to(ours[0])
         desk.send(0xB0, 7, 1)
         await until(lambda: len(opened.heard) == 1)
-        assert opened.heard[0].device == VIRTUAL
+        assert opened.heard[0].port == VIRTUAL
 
 
 async def test_a_controller_that_is_also_routed_by_hand_is_heard_once(desk: Controller) -> None:
@@ -191,7 +184,7 @@ async def test_a_midi_system_that_was_restarted_between_two_looks_is_found_again
 ) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "sfa-nobody")
     name = f"sfa-again-{os.getpid()}"
-    system = _System(lambda port, device, data: None, SETTINGS)
+    system = RtMidiSystem(lambda port, data: None, SETTINGS)
     for _ in range(2):
         with jack_server(name):
             desk = Controller("again")

@@ -12,7 +12,7 @@ import pytest
 from control.control import UnknownControl
 from control.errors import CannotLearn
 from control.mapping_store import FileMappings, choose
-from control.rtmidi_port import VIRTUAL, Arrived, PortState
+from control.midi_names import VIRTUAL, Arrived, PortState
 from control.settings import MidiApi, MidiSettings
 from server.protocol import LearnChanged
 from server.session.effects import Notice
@@ -60,12 +60,15 @@ class FakePorts:
         assert port in self.names
         self.sent.append(tuple(data))
 
+    def look_again(self) -> None:
+        pass
+
     async def run(self) -> None:
         self.change()
         await anyio.sleep_forever()
 
     def play(self, *data: int, port: str = "desk:out") -> None:
-        self.hear(Arrived(port, port, data, time.monotonic()))
+        self.hear(Arrived(port, data, time.monotonic()))
 
 
 class Rig:
