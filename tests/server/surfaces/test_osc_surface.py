@@ -13,15 +13,19 @@ from pathlib import Path
 import anyio
 import pytest
 from blockbuster import blockbuster_ctx
+from pythonosc.tcp_client import SimpleTCPClient
 from pythonosc.udp_client import SimpleUDPClient
 
 from control.control import Kind
 from control.osc_codec import OscMessage, decode, encode, encode_bundle, timetag_of
 from control.osc_peers import SUBSCRIPTION_S
-from control.registry import REGISTRY
+from control.osc_stream import Slip
+from control.registry import ALIASES, REGISTRY
 from server.errors import BadRequest
 from server.protocol import PeersChanged
+from server.session.effects import Notice
 from server.session.facts import AudibleDeck, EngineRestored
+from server.session.intent import Intent
 from server.session.show import Show
 from server.surfaces.osc import MemoryPeers, OscSurface
 from server.surfaces.timetags import TooFarAhead, frame_of
@@ -49,7 +53,10 @@ class Rig:
 
     def __init__(self) -> None:
         self.deckhand = FakeDeckhand({"song": 100.0})
-        self.show = Show(self.deckhand)
+        self.obeyed: list[Intent] = []
+        self.show = Show(self.deckhand, on_intent=lambda intent, now: self.obeyed.append(intent))
+        self.notices: list[Notice] = []
+        self.show.watch(self.notices.append)
         self.deckhand.report = self.show.report
         self.store = MemoryPeers()
         self.levels: dict[str, float] = dict.fromkeys((p for p, c in REGISTRY.items() if c.is_telemetry), 0.0)
@@ -501,3 +508,141 @@ async def test_nothing_blocks_the_loop() -> None:
             phone.send(MUTE, 1)
             await rig.value(MUTE, 1)
             await phone.answered()
+
+
+# -- patterns ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_pattern_moves_everything_it_fits() -> None:
+    async with rig_and_phone() as (rig, phone):
+        phone.send("/deck/{1,2}/stem/*/mute", 1)
+        await phone.answered()
+        await rig.show.settle()
+        muted = {path for path, value in rig.show.controls.items() if path.endswith("/mute") and value == 1}
+        assert muted == {path for path in REGISTRY if path.endswith("/mute") and path[6] in "12"}
+        phone.send("/stem/[1-2]/volume", 0.25)
+        await rig.value("/deck/1/stem/drums/volume", 0.25)
+        assert rig.show.controls["/deck/1/stem/vocals/volume"] == 0.25
+        assert phone.errors() == []
+
+
+async def test_a_pattern_is_answered_once_for_what_it_could_not_do() -> None:
+    async with rig_and_phone() as (rig, phone):
+        phone.send("/deck/1/*", 0.5)
+        await phone.answered()
+        ((path, told), *rest) = [error for error in phone.errors() if error[0] == "/deck/1/*"]
+        assert path == "/deck/1/*"
+        assert "controls did not take it" in str(told)
+        assert len(rest) == 0
+        await rig.show.settle()
+        assert rig.show.controls["/deck/1/volume"] == 0.5
+        phone.heard.clear()
+        for pattern in ("/nothing/*", "/deck/[1/volume", "/" + "*" * 300):
+            phone.send(pattern, 1)
+        await phone.answered()
+        assert len(phone.errors()) == 3
+
+
+# -- TCP --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["1.0", "1.1"])
+async def test_python_osc_moves_and_hears_the_show_over_tcp(mode: str) -> None:
+    async with running() as rig:
+        client = await anyio.to_thread.run_sync(lambda: SimpleTCPClient("127.0.0.1", rig.port, mode=mode))
+        try:
+            await anyio.to_thread.run_sync(client.send_message, "/subscribe", 0)
+            await until(lambda: len(rig.surface.subscribers()) == 1)
+            await anyio.to_thread.run_sync(client.send_message, VOLUME, 0.25)
+            await rig.value(VOLUME, 0.25)
+            heard: list[tuple[str, object]] = []
+
+            def listen() -> None:
+                for data in client.receive(timeout=10):
+                    heard.extend((message.address, message.args[0]) for message in decode(data))
+
+            with anyio.fail_after(15):
+                while (VOLUME, 0.25) not in heard:
+                    await anyio.to_thread.run_sync(listen)
+        finally:
+            await anyio.to_thread.run_sync(client.close)
+        await until(lambda: rig.surface.subscribers() == [])
+        assert "osc_gone" in [notice.code for notice in rig.notices]
+
+
+@pytest.mark.skipif(shutil.which("oscsend") is None and not os.environ.get("CI"), reason="no oscsend here")
+async def test_oscsend_mutes_the_vocals_over_tcp() -> None:
+    async with running() as rig:
+        await anyio.run_process(["oscsend", f"osc.tcp://127.0.0.1:{rig.port}/", MUTE, "i", "1"])
+        await rig.value(MUTE, 1)
+
+
+async def test_a_stream_that_is_lost_is_closed_and_the_others_go_on() -> None:
+    async with rig_and_phone() as (rig, phone):
+        async with await anyio.connect_tcp("127.0.0.1", rig.port) as stream:
+            await stream.send(b"\x00\x00\x00\x00garbage")
+            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                await stream.receive()
+        phone.send(MUTE, 1)
+        await rig.value(MUTE, 1)
+
+
+async def test_a_fast_stream_is_slowed_down_and_loses_nothing() -> None:
+    async with running() as rig:
+        count = 3000
+        async with await anyio.connect_tcp("127.0.0.1", rig.port) as stream:
+            await stream.send(b"".join(Slip().frame(encode(MUTE, number % 2)) for number in range(count)))
+            await until(lambda: rig.surface.counts().handled == count)
+        assert rig.surface.counts().refused == 0
+
+
+# -- aliases, and who misbehaves --------------------------------------------------------------------------------------
+
+
+async def test_a_layout_of_the_earlier_system_follows_the_show() -> None:
+    async with rig_and_phone() as (rig, phone):
+        phone.send("/subscribe", 0)
+        await until(lambda: set(phone.values()) >= READABLE)
+        assert not set(ALIASES) & set(phone.values()), "who does not use the old names does not hear them"
+        phone.send("/stem/1/mute", 1)
+        await phone.hears("/stem/1/mute", 1)
+        rig.show.submit(Intent("/deck/2/stem/vocals/volume", 0.5))
+        rig.show.submit(Intent("/session/focus", "2"))
+        await phone.hears("/stem/1/mute", 0)
+        await phone.hears("/stem/1/volume", 0.5)
+
+
+async def test_a_storm_from_one_surface_delays_no_other_and_loses_no_press() -> None:
+    """5,000 messages at once, faders among presses: every press arrives, in order, and the last place of each fader."""
+    async with rig_and_phone() as (rig, phone):
+        granted = min(5000, rig.surface.counts().receive_buffer // 1280 - 1)
+        storm = Phone(rig)
+        presses = 0
+        for number in range(granted):
+            if number % 10 == 9:
+                presses += 1
+                storm.send("/deck/2/stem/drums/mute", presses % 2)
+            else:
+                storm.send(f"/deck/2/stem/{('drums', 'bass')[number % 2]}/volume", number / granted)
+        phone.send(MUTE, 1)
+        await rig.value(MUTE, 1)
+        await until(lambda: rig.surface.counts().waiting == 0)
+        await rig.show.settle()
+        counts = rig.surface.counts()
+        assert counts.handled + counts.superseded == granted + 1
+        assert counts.lost == counts.refused == 0
+        order = [intent.path for intent in rig.obeyed]
+        assert order.count("/deck/2/stem/drums/mute") == presses
+        assert "/deck/2/stem/drums/mute" in order[order.index(MUTE) :], "the other hand did not wait for the storm"
+        assert rig.show.controls["/deck/2/stem/bass/volume"] == pytest.approx((granted - 1) / granted, abs=0.01)
+        await until(lambda: "osc_flood" in [notice.code for notice in rig.notices])
+        storm.close()
+
+
+async def test_who_sends_garbage_is_marked() -> None:
+    async with rig_and_phone() as (rig, phone):
+        for _ in range(20):
+            phone.raw(b"GET / HTTP/1.1\r\n")
+        await until(lambda: "osc_garbage" in [notice.code for notice in rig.notices])
+        phone.send(MUTE, 1)
+        await rig.value(MUTE, 1)
