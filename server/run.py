@@ -60,6 +60,7 @@ from server.session.show import Show
 from server.settings import Settings
 from server.surfaces.midi import MidiSurface
 from server.surfaces.osc import OscSurface
+from server.surfaces.oscquery import OscQuery
 
 _log = logging.getLogger(__name__)
 
@@ -202,6 +203,7 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
             deckhand,
             live,
             osc,
+            OscQuery(show, osc, hosts),
             midi,
             lan,
         )
@@ -220,6 +222,7 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
         tasks.start_soon(persistence.keep, show, settings.data / "show.json")
         tasks.start_soon(Preparation(services).run)
         await tasks.start(partial(osc.run, settings.osc_port))
+        await tasks.start(partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(midi.run)
         tasks.start_soon(lan.run, app)
         server = PageServer(page_config(app))

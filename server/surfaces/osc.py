@@ -103,7 +103,8 @@ class OscSurface:
         self._inbox = Inbox(show, clock)
         self._socket = OscSocket(self._handle, self._admits, coalesces)
         self._tcp = OscTcp(self._socket.offer, self._admits, self._gone)
-        self._doors_changed = anyio.Event()
+        self.doors_changed = anyio.Event()
+        """Set, and replaced by a new one, whenever the network is let in or shut out."""
         self._answers: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._guests: dict[Sender, Callable[[bytes], bool]] = {}
         self._published: list[Peer] = []
@@ -144,16 +145,20 @@ class OscSurface:
         """Hear other machines too; each one not known yet waits for Allow. Raises PortTaken."""
         if not self.is_lan_open:
             self._socket.rebind(EVERYWHERE)
-            self._doors_changed.set()
+            self._tell_doors()
 
     def close_lan(self) -> None:
         """Hear only this machine again. Raises PortTaken."""
         if self.is_lan_open:
             self._socket.rebind(LOOPBACK)
-            self._doors_changed.set()
+            self._tell_doors()
             for target in self._subscriptions.targets():
                 if not is_loopback(target[0]):
                     self._drop(target[0])
+
+    def _tell_doors(self) -> None:
+        changed, self.doors_changed = self.doors_changed, anyio.Event()
+        changed.set()
 
     async def _open_tcp(self) -> None:
         try:
@@ -165,8 +170,7 @@ class OscSurface:
     async def _keep_tcp(self) -> None:
         """Follow the UDP door from loopback to the network and back."""
         while True:
-            await self._doors_changed.wait()
-            self._doors_changed = anyio.Event()
+            await self.doors_changed.wait()
             self._tcp.shut(lambda sender: self.is_lan_open or is_loopback(sender[0]))
             await self._open_tcp()
 
@@ -248,6 +252,10 @@ class OscSurface:
     def offer(self, guest: Sender, data: bytes) -> bool:
         """Queue a packet of a guest; return False if there is no room or it may not move the show."""
         return guest in self._guests and self._admits(guest) and self._socket.offer(guest, data)
+
+    def is_guest(self, guest: Sender) -> bool:
+        """Return whether a guest is still welcome: one that was blocked is not."""
+        return guest in self._guests
 
     def leave(self, guest: Sender) -> None:
         """Forget a guest."""
