@@ -99,9 +99,12 @@ async def test_python_oscquery_finds_and_browses_us(monkeypatch: pytest.MonkeyPa
         assert volume is not None
         assert (volume.full_path, volume.value, volume.description) == (VOLUME, [1.0], REGISTRY[VOLUME].description)
         assert await anyio.to_thread.run_sync(client.query_node, "/nope") is None
-        root = await anyio.to_thread.run_sync(client.query_node, "/")
-        assert root is not None
-        assert {node.full_path for node in root.contents} >= {"/deck", "/mixer", "/session", "/stem", "/transport"}
+        stem = await anyio.to_thread.run_sync(client.query_node, "/stem/1")
+        assert stem is not None
+        assert {node.full_path for node in stem.contents} == {f"/stem/1/{name}" for name in ("volume", "mute", "solo")}
+        eject = await anyio.to_thread.run_sync(client.query_node, "/deck/1/eject")
+        assert eject is not None
+        assert eject.access.value == 2
         await anyio.to_thread.run_sync(browser.zc.close)
 
 
