@@ -10,6 +10,7 @@ from typing import Final
 
 from audio.units import DECKS, STEMS
 from control.control import Control, UnknownControl
+from control.tables.clocks import clock_rows
 from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
 from control.tables.session import session_rows
@@ -23,6 +24,7 @@ def _rows() -> Iterator[Control]:
             yield from stem_rows(n, stem)
     yield from mixer_rows()
     yield from session_rows()
+    yield from clock_rows()
 
 
 REGISTRY: Final[Mapping[str, Control]] = {control.path: control for control in _rows()}

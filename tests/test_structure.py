@@ -14,7 +14,7 @@ PACKAGES = ("server", "control", "audio", "pipeline")
 #: Modules only one file may import, because it is the adapter for that device or service.
 ADAPTERS = {
     "sounddevice": {"audio/portaudio.py"},
-    "rtmidi": {"control/rtmidi_port.py"},
+    "rtmidi": {"control/rtmidi_port.py", "control/clock_port.py"},
     "asyncpg": {"server/db.py"},
     "pythonosc": set(),
     "zeroconf": {"control/zeroconf_port.py"},

@@ -57,7 +57,7 @@ class ClockOut:
         song = self._song
         beat = song.beat_at(now)
         self._waiting = [(now, after)] if after else []
-        if -0.25 < beat < 0.25:
+        if beat < 0.25:
             self._tick = 0
             self._waiting.append((max(now, song.frame_of_beat(0) - LEAD_S * song.rate), START))
             return

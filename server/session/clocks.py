@@ -1,0 +1,25 @@
+"""What the controls of tempo and clocks do to the show: they are remembered; `server/surfaces/clocks.py` acts on them.
+
+Owner: nobody. Pure.
+Units: as the registry says.
+"""
+
+from typing import Final
+
+from control.control import Value
+from control.registry import REGISTRY
+from control.tables.clocks import clock_rows
+from server.session.draft import Draft, Handler
+
+
+def _remember(path: str) -> Handler:
+    def handler(draft: Draft, value: Value, at: int) -> None:
+        draft.set(path, value)
+
+    return handler
+
+
+CLOCK_HANDLERS: Final[dict[str, Handler]] = {
+    row.path: _remember(row.path) for row in clock_rows() if REGISTRY[row.path].is_writable
+}
+"""What each writable control of the clocks does, by path."""
