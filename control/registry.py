@@ -11,6 +11,7 @@ from typing import Final
 from audio.units import DECKS, STEMS
 from control.control import Control, UnknownControl
 from control.tables.clocks import clock_rows
+from control.tables.daw import daw_rows
 from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
 from control.tables.session import session_rows
@@ -25,6 +26,7 @@ def _rows() -> Iterator[Control]:
     yield from mixer_rows()
     yield from session_rows()
     yield from clock_rows()
+    yield from daw_rows()
 
 
 REGISTRY: Final[Mapping[str, Control]] = {control.path: control for control in _rows()}

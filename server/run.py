@@ -59,6 +59,7 @@ from server.session.log import IntentLog
 from server.session.show import Show
 from server.settings import Settings
 from server.surfaces.clocks import ClockSurface
+from server.surfaces.daw import DawSurface
 from server.surfaces.midi import MidiSurface
 from server.surfaces.osc import OscSurface
 from server.surfaces.oscquery import OscQuery
@@ -226,6 +227,7 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
         await tasks.start(partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(midi.run)
         tasks.start_soon(ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run)
+        tasks.start_soon(DawSurface(show).run)
         tasks.start_soon(lan.run, app)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))

@@ -18,7 +18,7 @@ def clock_rows() -> Iterator[Control]:
     yield toggle("/link/enabled", "Share tempo and beat over Ableton Link (optional package)")
     yield toggle("/link/start_stop", "Share start and stop of the deck in focus over Link")
     yield Control(
-        "/link/peers", Kind.CONTINUOUS, "Other programs in the Link session", "", 0, None, 0, access=Access.READ
+        "/link/peers", Kind.CONTINUOUS, "Other programs in the Link session", "", 0.0, None, 0.0, access=Access.READ
     )
     yield toggle("/clock/out", "Send MIDI clock, with Start, Stop and song position of the deck in focus")
     yield Control(

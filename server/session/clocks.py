@@ -1,4 +1,4 @@
-"""What the controls of tempo and clocks do to the show: they are remembered; `server/surfaces/clocks.py` acts on them.
+"""What the controls of tempo, clocks and DAW do to the show: they are remembered, and their surfaces act on them.
 
 Owner: nobody. Pure.
 Units: as the registry says.
@@ -9,6 +9,7 @@ from typing import Final
 from control.control import Value
 from control.registry import REGISTRY
 from control.tables.clocks import clock_rows
+from control.tables.daw import daw_rows
 from server.session.draft import Draft, Handler
 
 
@@ -20,6 +21,6 @@ def _remember(path: str) -> Handler:
 
 
 CLOCK_HANDLERS: Final[dict[str, Handler]] = {
-    row.path: _remember(row.path) for row in clock_rows() if REGISTRY[row.path].is_writable
+    row.path: _remember(row.path) for row in (*clock_rows(), *daw_rows()) if REGISTRY[row.path].is_writable
 }
-"""What each writable control of the clocks does, by path."""
+"""What each writable control of the clocks and the DAW does, by path."""

@@ -19,10 +19,11 @@ import anyio
 from control.errors import BadMessage, PortTaken
 from control.osc_codec import Argument, OscMessage, decode, encode
 from control.osc_conduct import Conduct, Trouble
-from control.osc_peers import PeerStatus, PeerTable, Subscriptions, is_address, is_loopback
+from control.osc_peers import SUBSCRIPTION_S, PeerStatus, PeerTable, Subscriptions, is_address, is_loopback
 from control.osc_queue import Sender
 from control.osc_socket import EVERYWHERE, LOOPBACK, OscSocket, SocketCounts
 from control.osc_tcp import OscTcp
+from control.osc_words import words
 from control.registry import ALIASES
 from server.errors import BadRequest
 from server.protocol import Peer, PeersChanged
@@ -34,6 +35,7 @@ from server.surfaces.show_port import Clock, ShowPort
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_S: Final = 0.25
+MAX_MONITORS: Final = 8
 ANSWERS_PER_S: Final = 500.0
 """Errors and pongs a second that one sender is answered, after as many at once: a broken sender is not echoed."""
 
@@ -107,6 +109,7 @@ class OscSurface:
         """Set, and replaced by a new one, whenever the network is let in or shut out."""
         self._answers: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._guests: dict[Sender, Callable[[bytes], bool]] = {}
+        self._monitors: dict[Sender, float] = {}
         self._published: list[Peer] = []
 
     # -- the lifespan -------------------------------------------------------------------------------------------------
@@ -279,6 +282,8 @@ class OscSurface:
             self._error(sender, _address_in(data), str(error))
             return
         for message in messages:
+            if self._monitors:
+                self._show_monitors(message, sender)
             try:
                 self._take(message, sender)
             except Exception:
@@ -293,11 +298,24 @@ class OscSurface:
                 self._unsubscribe(sender, message.args)
             case "/ping":
                 self._answer(sender, encode("/pong", *message.args))
+            case "/monitor" if is_loopback(sender[0]):
+                self._monitors[sender] = self._now() + SUBSCRIPTION_S
             case address:
                 self._inbox.move(message, sender, lambda path, told: self._error(sender, path, told))
                 if address in _ALIASES:
                     for target in self._subscriptions.targets_of(sender):
                         self.feed.want_aliases(target)
+
+    def _show_monitors(self, message: OscMessage, sender: Sender) -> None:
+        """Tell those who watch, on this machine alone, what was heard and what it does."""
+        if sender in self._monitors:
+            return
+        line = words(message, str(self._show.controls["/session/focus"]))[:1000]
+        for monitor, until in list(self._monitors.items()):
+            if until <= self._now() or len(self._monitors) > MAX_MONITORS:
+                del self._monitors[monitor]
+            else:
+                self._send(encode("/monitor", f"{sender[0]}:{sender[1]}", line), monitor)
 
     def _subscribe(self, sender: Sender, args: tuple[Argument, ...]) -> None:
         try:

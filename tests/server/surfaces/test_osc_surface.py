@@ -502,3 +502,19 @@ async def test_who_sends_garbage_is_marked() -> None:
         await until(lambda: "osc_garbage" in [notice.code for notice in rig.notices])
         phone.send(MUTE, 1)
         await rig.value(MUTE, 1)
+
+
+async def test_a_monitor_sees_every_message_and_what_it_does() -> None:
+    async with rig_and_phone() as (rig, phone):
+        watcher = Phone(rig)
+        watcher.send("/monitor", 0)
+        await watcher.answered()
+        phone.send("/stem/1/mute", 1)
+        phone.send("/deck/*/volume", 0.5)
+        await phone.answered()
+        source = f"127.0.0.1:{phone.port}"
+        await until(lambda: sum(message.address == "/monitor" for message in watcher.read()) >= 3)
+        lines = [str(message.args[1]) for message in watcher.read() if message.args[:1] == (source,)]
+        assert "/stem/1/mute 1  ->  /deck/1/stem/vocals/mute 1 (of the deck that has the focus)" in lines
+        assert any(line.startswith("/deck/*/volume 0.5  ->  4 controls") for line in lines)
+        watcher.close()
