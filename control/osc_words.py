@@ -16,7 +16,7 @@ _ADDRESSES = Addresses([*REGISTRY, *ALIASES])
 
 
 def words(message: OscMessage, focus: str = "1") -> str:
-    """Return one line: address, arguments, time if it is for later, and what it does while deck `focus` has the focus."""
+    """Return one line: address, arguments, time if it is for later, and what it does with deck `focus` in focus."""
     args = " ".join(value_words(arg) for arg in message.args)
     at = "" if message.timetag <= IMMEDIATELY else f"  at {unix_of(message.timetag):.3f}"
     return f"{message.address} {args}{at}  ->  {effect(message, focus)}"
