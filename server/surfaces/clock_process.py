@@ -58,7 +58,8 @@ class _Pipes:
 async def clock_process(api: MidiApi = MidiApi.AUTO) -> AsyncIterator[ClockLine]:
     """Run a clock process while inside; at the end it is asked to go, and then made to."""
     command = [sys.executable, "-m", "control.clocks.process", api.value]
-    async with await anyio.open_process(command, stderr=None) as process:
+    # a session of its own: Ctrl-C in the terminal is for the server, which ends this in its turn
+    async with await anyio.open_process(command, stderr=None, start_new_session=True) as process:
         try:
             yield _Pipes(process)
         finally:

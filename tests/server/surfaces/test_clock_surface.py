@@ -11,10 +11,12 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from control.clocks.song import Song
 from control.clocks.wire import Fault, FollowEngine, FollowSong, FromProcess, Heard, Pressed, Sent, ToProcess, Wanted
 from control.link_port import LinkMissing, LinkPort
+from control.settings import MidiApi
 from server.session.effects import Notice
 from server.session.facts import AudibleDeck, EngineRestored
 from server.session.intent import Intent
 from server.session.show import Show
+from server.surfaces.clock_process import clock_process
 from server.surfaces.clocks import ClockSurface
 from tests.server.session.fake_deckhand import FakeDeckhand
 from tests.server.surfaces.osc_rig import FakeClock, until
@@ -228,3 +230,19 @@ async def test_tempo_and_start_are_shared_with_another_link_program() -> None:
             other.enabled = False
             await rig.set("/link/enabled", 0)
             await until(lambda: rig.show.controls["/link/peers"] == 0)
+
+
+async def test_the_real_process_answers_and_ends_with_us() -> None:
+    async with clock_process(MidiApi.OFF) as line:
+        await line.tell(FollowSong(Song(running=True)))
+        await line.tell(Wanted(clock=True, inputs="*"))
+        said: list[FromProcess] = []
+        with anyio.fail_after(60):
+            async for message in line.told():
+                said.append(message)
+                if {type(one) for one in said} == {Heard, Sent}:
+                    break
+        assert isinstance(said[0], Heard)
+        assert said[0].status == "waiting"
+    with pytest.raises((anyio.BrokenResourceError, anyio.ClosedResourceError)):
+        await line.tell(Wanted())
