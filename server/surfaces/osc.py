@@ -11,8 +11,8 @@ Units: seconds; frames at the engine rate for time tags; values as the registry 
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import anyio
 
@@ -30,6 +30,7 @@ from server.protocol import Peer, PeersChanged
 from server.session.effects import Notice
 from server.surfaces.osc_feed import Feed
 from server.surfaces.osc_inbox import Inbox, coalesces, port_of
+from server.surfaces.osc_store import MemoryPeers, PeerStore
 from server.surfaces.show_port import Clock, ShowPort
 
 log = logging.getLogger(__name__)
@@ -44,35 +45,6 @@ _SAID: Final = {
     Trouble.FLOOD: "sends thousands of messages a second: it is served in its turn and delays nobody",
     Trouble.GARBAGE: "sends what is not OSC: is it set to another protocol, or to another program's port?",
 }
-
-
-class PeerStore(Protocol):
-    """Where the performer's decisions about senders are kept; the database has one."""
-
-    async def load(self) -> Sequence[tuple[str, str]]:
-        """Return (address, status) of every sender that was allowed or blocked."""
-
-    async def save(self, address: str, status: str) -> None:
-        """Keep a decision."""
-
-    async def forget(self, address: str) -> None:
-        """Drop a decision."""
-
-
-class MemoryPeers:
-    """Decisions that last as long as the program: for tests, and while there is no database."""
-
-    def __init__(self) -> None:
-        self.decisions: dict[str, str] = {}
-
-    async def load(self) -> Sequence[tuple[str, str]]:
-        return list(self.decisions.items())
-
-    async def save(self, address: str, status: str) -> None:
-        self.decisions[address] = status
-
-    async def forget(self, address: str) -> None:
-        self.decisions.pop(address, None)
 
 
 class OscSurface:

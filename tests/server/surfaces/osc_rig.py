@@ -16,7 +16,8 @@ from server.session.effects import Notice
 from server.session.facts import AudibleDeck, EngineRestored
 from server.session.intent import Intent
 from server.session.show import Show
-from server.surfaces.osc import MemoryPeers, OscSurface
+from server.surfaces.osc import OscSurface
+from server.surfaces.osc_store import MemoryPeers
 from tests.server.session.fake_deckhand import FakeDeckhand
 
 MUTE = "/deck/1/stem/vocals/mute"
