@@ -10,14 +10,18 @@ For comparison (2 virtual cores): python-osc's blocking server 44,000 a second a
 65,536.
 """
 
+import asyncio
+import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from typing import Final
 
 import anyio
 
 from audio.units import STEMS
+from control.osc_codec import encode
 from control.osc_socket import SocketCounts
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, EngineRestored
@@ -95,6 +99,40 @@ def _taken(now: SocketCounts, before: SocketCounts) -> int:
     return now.handled + now.superseded - before.handled - before.superseded
 
 
+async def _round_trips(show: Show, port: int, count: int = 400) -> list[float]:
+    """Move a control from one surface and time until each of three others is told; return milliseconds, sorted."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        others = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)]
+        hand = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        for one in (*others, hand):
+            one.bind(("127.0.0.1", 0))
+            one.setblocking(False)
+        for one in others:
+            one.sendto(encode("/subscribe", 0), ("127.0.0.1", port))
+        await anyio.sleep(1.0)
+        for one in others:  # everything there is comes first
+            with suppress(BlockingIOError):
+                while True:
+                    one.recv(65_535)
+        times: list[float] = []
+        for number in range(count):
+            wanted = encode(PRESSES[0], number % 2 ^ 1)
+            started = time.perf_counter()
+            hand.sendto(wanted, ("127.0.0.1", port))
+
+            async def told(one: socket.socket, wanted: bytes = wanted, started: float = started) -> None:
+                with anyio.move_on_after(1.0):
+                    while await loop.sock_recv(one, 65_535) != wanted:
+                        pass
+                times.append((time.perf_counter() - started) * 1000)
+
+            async with anyio.create_task_group() as tasks:
+                for one in others:
+                    tasks.start_soon(told, one)
+    return sorted(times)
+
+
 async def _bench() -> None:
     show = Show(_NoEngine())
     surface = OscSurface(show)
@@ -125,6 +163,9 @@ async def _bench() -> None:
                     break
                 burst, speed = count, worked
             print(f"   {name:8} burst without loss:     {burst:>9,} messages, worked off at {speed:,.0f} messages/s")
+        times = await _round_trips(show, surface.port)
+        middle, late = times[len(times) // 2], times[int(len(times) * 0.99)]
+        print(f"   state change to every other surface: median {middle:.2f} ms, p99 {late:.2f} ms (limit 20)")
         await show.settle()
         tasks.cancel_scope.cancel()
 

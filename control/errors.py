@@ -16,6 +16,10 @@ class PortTaken(ControlError):
     """Another program has this port; close it, or choose another port."""
 
 
+class NotAnnounced(ControlError):
+    """Other programs cannot find us by themselves; type our address in there."""
+
+
 class PortLost(ControlError):
     """The MIDI port is gone; plug it in again and it comes back by itself."""
 

@@ -3,8 +3,8 @@
 Owner: the command line; runs until Ctrl-C. Lines go to standard output.
 Units: as in the messages; times of day in seconds.
 
-While a server runs it owns the OSC port: then the monitor subscribes to it and prints what changes. Otherwise it
-listens on the port itself and prints every message, which is what one wants while setting up a phone.
+While a server runs it owns the OSC port: then the monitor asks it for every message it hears, with the sender and the
+control it moves, and for what changes. Otherwise it listens on the port itself and prints every message.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ from typing import Final
 
 import anyio
 
-from control.control import ControlError, UnknownControl, check
 from control.errors import BadMessage, PortTaken
 from control.mapping import DeviceMapping
 from control.mapping_store import FileMappings, choose
@@ -25,11 +24,12 @@ from control.midi_log import in_words
 from control.midi_messages import RealTime, decode
 from control.midi_names import Arrived
 from control.midi_ports import MidiPorts
-from control.osc_codec import IMMEDIATELY, OscMessage, encode, unix_of
+from control.osc_codec import OscMessage, encode
 from control.osc_codec import decode as decode_osc
 from control.osc_queue import Sender
 from control.osc_socket import EVERYWHERE, OscSocket
-from control.registry import REGISTRY, resolve
+from control.osc_words import value_words, words
+from control.registry import REGISTRY
 from control.settings import MidiSettings
 
 RENEW_S: Final = 20.0
@@ -41,35 +41,13 @@ Print = Callable[[str], None]
 
 def midi_line(arrived: Arrived, device: str, moves: Sequence[tuple[str, object]] = ()) -> str:
     """Return one line for a MIDI message and what it asks for by its mapping."""
-    asked = "  ->  " + ", ".join(f"{path} {_value(value)}" for path, value in moves) if moves else ""
+    asked = "  ->  " + ", ".join(f"{path} {value_words(value)}" for path, value in moves) if moves else ""
     return f"{_time()}  {device:<28}  {in_words(arrived.data)}{asked}"
 
 
 def osc_line(message: OscMessage, sender: Sender) -> str:
     """Return one line for an OSC message and what it would do."""
-    args = " ".join(_value(arg) for arg in message.args)
-    at = "" if message.timetag <= IMMEDIATELY else f"  at {unix_of(message.timetag):.3f}"
-    return f"{_time()}  {sender[0]}:{sender[1]:<6}  {message.address} {args}{at}  ->  {_effect(message)}"
-
-
-def _effect(message: OscMessage) -> str:
-    if message.address in ("/subscribe", "/unsubscribe", "/ping"):
-        return "for the server itself"
-    try:
-        control = resolve(message.address, "1")
-        value = check(control, message.args[0] if message.args else 1)
-    except UnknownControl as error:
-        return str(error)
-    except ControlError as error:
-        return f"refused: {error}"
-    alias = "" if message.address in REGISTRY else " (of the deck that has the focus)"
-    return f"{control.path} {_value(value)}{alias}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{len(value)} bytes" if isinstance(value, bytes) else repr(value) if isinstance(value, str) else str(value)
+    return f"{_time()}  {sender[0]}:{sender[1]:<6}  {words(message)}"
 
 
 def _time() -> str:
@@ -174,6 +152,7 @@ async def _follow(port: int, out: Print) -> int:
             now = time.monotonic()
             if now >= renew:
                 await udp.send(encode("/subscribe", 0))
+                await udp.send(encode("/monitor", 0))
                 renew = now + RENEW_S
             data = b""
             with anyio.move_on_after(min(ANSWER_S, max(renew - now, 0.05))):
@@ -191,8 +170,11 @@ async def _follow(port: int, out: Print) -> int:
 def _print_change(data: bytes, out: Print) -> None:
     try:
         for message in decode_osc(data):
+            if message.address == "/monitor":
+                out(f"{_time()}  {'  '.join(map(str, message.args))}")
+                continue
             control = REGISTRY.get(message.address)
             if control is None or not control.is_telemetry:  # levels and positions come 30 times a second
-                out(f"{_time()}  {message.address} {' '.join(_value(arg) for arg in message.args)}")
+                out(f"{_time()}  {message.address} {' '.join(value_words(arg) for arg in message.args)}")
     except BadMessage as error:
         out(f"{_time()}  unreadable: {error}")

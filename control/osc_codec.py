@@ -1,31 +1,72 @@
-"""OSC 1.0 packets: bytes in, messages out, and back. The one file that knows python-osc.
+"""OSC packets: bytes in, messages out, and back. OSC 1.0 with every type tag in common use. The one file that knows
+python-osc.
 
-Owner: nobody; no I/O, no clock. Bundles are unwrapped here and not by python-osc, which loops without end on a negative
-element size; single messages are read by python-osc after their type tags have been looked at, since it skips unknown
-tags and then reads the wrong bytes.
+Owner: nobody; no I/O, no clock.
 Units: `timetag` is the 64-bit NTP time of the bundle around the message (seconds since 1900 in the upper half), or
 IMMEDIATELY.
+
+    tag  argument           tag  argument            tag      argument
+    i h  int                T F  bool                t        TimeTag
+    f d  float              N    None                r        Colour (RGBA)
+    s    str                I    Impulse.IMPULSE     m        MidiBytes (port, status, two data)
+    S    Symbol             b    bytes               [ ]      tuple, may be nested
+    c    Char
+
+What is read can be sent again: the types that are no plain Python type carry their tag with them. An int that does not
+fit 32 bits goes out as `h`, every float as `f`. python-osc reads and writes the arguments; bundles, type tags and sizes
+are gone through here, since its own parser skips tags it does not know and then reads the wrong bytes, makes up what is
+missing of a float, takes a blob of negative size, and loops without end on a negative element size.
 """
 
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from pythonosc.osc_message import OscMessage as _Parsed
 from pythonosc.parsing import osc_types
 
 from control.errors import BadMessage
 
-Argument = bool | int | float | str | bytes | None
-"""What an argument may be once it is read; arrays are laid out flat."""
+
+class Impulse(Enum):
+    """The argument that says only "now": a bang, tag I."""
+
+    IMPULSE = "impulse"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class TimeTag(int):
+    """A 64-bit NTP time as an argument, tag t."""
+
+
+class Colour(int):
+    """32 bits of red, green, blue and alpha, tag r."""
+
+
+class Char(str):
+    """One ASCII character, tag c."""
+
+
+class Symbol(str):
+    """A text under the tag S."""
+
+
+class MidiBytes(bytes):
+    """Four bytes from the high end: port, status, two of data; tag m."""
+
+
+Argument = bool | int | float | str | bytes | Impulse | None | tuple["Argument", ...]
+"""What an argument may be once it is read; an array is a tuple."""
 
 IMMEDIATELY: Final = 1
 """The time tag that means now."""
 
 MAX_DEPTH: Final = 8
-"""Bundles in bundles, at most."""
+"""Bundles in bundles, and arrays in arrays, at most."""
 
 MAX_MESSAGES: Final = 1024
 """Messages in one packet, at most."""
@@ -35,7 +76,6 @@ MAX_ARGUMENTS: Final = 64
 NTP_EPOCH_S: Final = 2_208_988_800
 """Seconds from 1900, where NTP counts from, to 1970, where the system clock counts from."""
 
-_KNOWN_TAGS: Final = frozenset("ifsbhdTFN[]")
 _BUNDLE: Final = b"#bundle\0"
 
 
@@ -48,6 +88,9 @@ class OscMessage:
     timetag: int = IMMEDIATELY
 
 
+# -- in --------------------------------------------------------------------------------------------------------------
+
+
 def decode(data: bytes) -> list[OscMessage]:
     """Return the messages of a packet in their order.
 
@@ -56,7 +99,8 @@ def decode(data: bytes) -> list[OscMessage]:
     head = data[:-4]
     known = _heads.get(head)
     if known is not None:
-        return [OscMessage(known[0], (known[1](data, len(head))[0],))]
+        address, number = known
+        return [OscMessage(address, number.unpack_from(data, len(head)))]
     found: list[OscMessage] = []
     try:
         if data.startswith(_BUNDLE):
@@ -69,22 +113,23 @@ def decode(data: bytes) -> list[OscMessage]:
     return found
 
 
-_Reader = Callable[[bytes, int], tuple[int | float, int]]
-_READERS: Final[dict[bytes, _Reader]] = {b",f\0\0": osc_types.get_float, b",i\0\0": osc_types.get_int}
-_heads: dict[bytes, tuple[str, _Reader]] = {}
+_FLOAT: Final = struct.Struct(">f")
+_INT: Final = struct.Struct(">i")
+_NUMBERS: Final = {b",f\0\0": _FLOAT, b",i\0\0": _INT}
+_heads: dict[bytes, tuple[str, struct.Struct]] = {}
 """Address and reader by everything but the last four bytes, for messages of one number: what surfaces send all day.
 Reading one of these costs a third of reading it from scratch."""
 
 
 def _remember(head: bytes, data: bytes, found: list[OscMessage]) -> None:
-    reader = _READERS.get(head[-4:])
-    if reader is None or data.startswith(_BUNDLE):
+    number = _NUMBERS.get(head[-4:])
+    if number is None or data.startswith(_BUNDLE):
         return
     address = found[0].address
     if len(address.encode()) // 4 * 4 + 8 == len(head):
         if len(_heads) >= 4096:
             _heads.clear()
-        _heads[head] = (address, reader)
+        _heads[head] = (address, number)
 
 
 def _bundle(data: bytes, depth: int, found: list[OscMessage]) -> None:
@@ -97,7 +142,7 @@ def _bundle(data: bytes, depth: int, found: list[OscMessage]) -> None:
     while index < len(data):
         if index + 4 > len(data):
             raise BadMessage("the bundle ends inside an element's size")
-        (size,) = struct.unpack_from(">i", data, index)
+        (size,) = _INT.unpack_from(data, index)
         index += 4
         if size <= 0 or size % 4 or index + size > len(data):
             raise BadMessage(f"a bundle element of {size} bytes does not fit")
@@ -114,121 +159,172 @@ def _bundle(data: bytes, depth: int, found: list[OscMessage]) -> None:
 def _message(data: bytes, timetag: int) -> OscMessage:
     if not data.startswith(b"/"):
         raise BadMessage("a message starts with / and a bundle with #bundle")
-    _check_tags(data)
-    try:
-        parsed = _Parsed(data)
-        args = parsed.params
-        address = parsed.address
-    except Exception as error:
-        # python-osc leaks several kinds (its own, UnicodeDecodeError, struct.error); any of them means the same
-        raise BadMessage(f"the message cannot be read: {error}") from error
-    if any(isinstance(arg, list) for arg in args):
-        args = _flat(args)
-    return OscMessage(address, tuple(args), timetag)
-
-
-def _check_tags(data: bytes) -> None:
-    end = data.find(0)
-    if end < 0:
-        raise BadMessage("the address does not end")
-    start = end // 4 * 4 + 4
-    if start >= len(data):
-        return
-    if data[start] != ord(","):
+    address, index = _text(data, 0, "the address")
+    if index >= len(data):  # senders of the first days leave the type tags out when there is no argument
+        return OscMessage(address, (), timetag)
+    if data[index] != ord(","):
         raise BadMessage("the type tags do not start with a comma")
-    stop = data.find(0, start)
-    if stop < 0:
-        raise BadMessage("the type tags do not end")
-    tags = data[start + 1 : stop].decode("latin-1")
-    if len(tags) > MAX_ARGUMENTS:
+    tags, index = _text(data, index, "the type tags")
+    if len(tags) - 1 > MAX_ARGUMENTS:
         raise BadMessage(f"a message has at most {MAX_ARGUMENTS} arguments")
-    for tag in tags:
-        if tag not in _KNOWN_TAGS:
+    arrays: list[list[Argument]] = [[]]
+    for tag in tags[1:]:
+        if tag == "[":
+            if len(arrays) > MAX_DEPTH:
+                raise BadMessage(f"arrays lie deeper than {MAX_DEPTH}")
+            arrays.append([])
+        elif tag == "]":
+            if len(arrays) == 1:
+                raise BadMessage("an array ends that did not begin")
+            inner = tuple(arrays.pop())
+            arrays[-1].append(inner)
+        elif tag in _CONSTANTS:
+            arrays[-1].append(_CONSTANTS[tag])
+        elif tag in _READERS:
+            value, index = _READERS[tag](data, index)
+            arrays[-1].append(value)
+        else:
             raise BadMessage(f"arguments of type {tag!r} are not known")
-    _check_sizes(data, tags, stop // 4 * 4 + 4)
+    if len(arrays) > 1:
+        raise BadMessage("an array does not end")
+    return OscMessage(address, tuple(arrays[0]), timetag)
 
 
-def _check_sizes(data: bytes, tags: str, index: int) -> None:
-    """Walk the arguments: python-osc makes up what is missing of a float, and takes a blob of negative size."""
-    for tag in tags:
-        if tag in "ifhd":
-            index += 8 if tag in "hd" else 4
-        elif tag == "s":
-            end = data.find(0, index)
-            if end < 0:
-                raise BadMessage("a text does not end")
-            index += (end - index) // 4 * 4 + 4
-        elif tag == "b":
-            if index + 4 > len(data):
-                raise BadMessage("the message ends before a blob")
-            (size,) = struct.unpack_from(">i", data, index)
-            index += 4
-            if size < 0 or index + size > len(data):
-                raise BadMessage(f"a blob of {size} bytes does not fit")
-            index += (size + 3) // 4 * 4
-    if index > len(data) + 3:  # the padding after a last blob may be left out
+def _text(data: bytes, index: int, what: str = "a text") -> tuple[str, int]:
+    try:
+        text, index = osc_types.get_string(data, index)
+    except osc_types.ParseError as error:
+        raise BadMessage(f"{what} does not end") from error
+    except UnicodeDecodeError as error:
+        raise BadMessage(f"{what} is not UTF-8") from error
+    return text, index
+
+
+def _blob(data: bytes, index: int) -> tuple[bytes, int]:
+    _need(data, index, 4)
+    size, start = osc_types.get_int(data, index)
+    if size < 0 or start + size > len(data):
+        raise BadMessage(f"a blob of {size} bytes does not fit")
+    blob, index = osc_types.get_blob(data, index)
+    return blob, index
+
+
+def _need(data: bytes, index: int, size: int) -> None:
+    if index + size > len(data):
         raise BadMessage("the message ends before its arguments do")
 
 
-def _flat(args: Sequence[object]) -> list[Argument]:
-    """Return arrays laid out flat. The nesting is bounded by MAX_ARGUMENTS."""
-    out: list[Argument] = []
-    for arg in args:
-        if isinstance(arg, list):
-            out.extend(_flat(arg))
-        elif arg is None or isinstance(arg, bool | int | float | str | bytes):
-            out.append(arg)
-    return out
+def _fixed(size: int, get: Callable[[bytes, int], tuple[Any, int]], kind: Callable[[Any], Argument]) -> "_Reader":
+    """Return a reader of `size` bytes through one of python-osc's."""
+
+    def read(data: bytes, index: int) -> tuple[Argument, int]:
+        _need(data, index, size)
+        value, index = get(data, index)
+        return kind(value), index
+
+    return read
+
+
+def _ascii(code: int) -> Char:
+    if not 0 <= code <= 127:
+        raise BadMessage("a character is not ASCII")
+    return Char(chr(code))
+
+
+def _symbol(data: bytes, index: int) -> tuple[Symbol, int]:
+    text, index = _text(data, index)
+    return Symbol(text), index
+
+
+_Reader = Callable[[bytes, int], tuple[Argument, int]]
+_READERS: Final[dict[str, _Reader]] = {
+    "i": _fixed(4, osc_types.get_int, int),
+    "h": _fixed(8, osc_types.get_int64, int),
+    "f": _fixed(4, osc_types.get_float, float),
+    "d": _fixed(8, osc_types.get_double, float),
+    "s": _text,
+    "S": _symbol,
+    "b": _blob,
+    "c": _fixed(4, osc_types.get_int, _ascii),
+    "m": _fixed(4, osc_types.get_midi, MidiBytes),
+    "t": _fixed(8, osc_types.get_uint64, TimeTag),
+    "r": _fixed(4, osc_types.get_rgba, Colour),
+}
+_CONSTANTS: Final[dict[str, Argument]] = {"T": True, "F": False, "N": None, "I": Impulse.IMPULSE}
+
+
+# -- out -------------------------------------------------------------------------------------------------------------
 
 
 def encode(address: str, *args: Argument) -> bytes:
-    """Return one message as a packet: bool as T or F, int as i (h where it is large), float as f, str as s, bytes as b.
-
-    Raises BadMessage for what OSC cannot carry.
-    """
-    tags = ""
-    body = b""
+    """Return one message as a packet. Raises BadMessage for what OSC cannot carry."""
+    tags: list[str] = []
+    body: list[bytes] = []
     try:
         for arg in args:
-            tag, data = _argument(arg)
-            tags += tag
-            body += data
-        return _head(address, tags) + body
-    except (osc_types.BuildError, struct.error, OverflowError) as error:
+            _argument(arg, tags, body)
+        return _head(address, "".join(tags)) + b"".join(body)
+    except (osc_types.BuildError, struct.error, OverflowError, UnicodeEncodeError) as error:
         raise BadMessage(f"{address} cannot be sent with {args!r}") from error
 
 
 @lru_cache(maxsize=4096)
 def _head(address: str, tags: str) -> bytes:
-    return osc_types.write_string(address) + osc_types.write_string("," + tags)
+    head: bytes = osc_types.write_string(address) + osc_types.write_string("," + tags)
+    return head
 
 
-def _argument(arg: Argument) -> tuple[str, bytes]:
+def _argument(arg: Argument, tags: list[str], body: list[bytes]) -> None:
     match arg:
         case True:
-            return "T", b""
+            tags.append("T")
         case False:
-            return "F", b""
+            tags.append("F")
         case None:
-            return "N", b""
+            tags.append("N")
+        case Impulse():
+            tags.append("I")
+        case TimeTag():
+            tags.append("t")
+            body.append(struct.pack(">Q", arg))
+        case Colour():
+            tags.append("r")
+            body.append(struct.pack(">I", arg))
+        case int() if -(2**31) <= arg < 2**31:
+            tags.append("i")
+            body.append(osc_types.write_int(arg))
         case int():
-            if -(2**31) <= arg < 2**31:
-                return "i", osc_types.write_int(arg)
-            return "h", osc_types.write_int64(arg)
+            tags.append("h")
+            body.append(osc_types.write_int64(arg))
         case float():
-            return "f", osc_types.write_float(arg)
+            tags.append("f")
+            body.append(osc_types.write_float(arg))
+        case Char():
+            tags.append("c")
+            body.append(osc_types.write_int(ord(arg)))
         case str():
-            return "s", osc_types.write_string(arg.replace("\0", ""))
+            tags.append("S" if isinstance(arg, Symbol) else "s")
+            body.append(osc_types.write_string(arg.replace("\0", "")))
+        case MidiBytes():
+            tags.append("m")
+            body.append(struct.pack(">4s", arg))
         case bytes():
-            return "b", osc_types.write_blob(arg)
-    raise BadMessage(f"OSC cannot carry {type(arg).__name__}")
+            tags.append("b")
+            body.append(osc_types.write_blob(arg) if arg else bytes(4))
+        case tuple():
+            tags.append("[")
+            for inner in arg:
+                _argument(inner, tags, body)
+            tags.append("]")
+        case _:
+            raise BadMessage(f"OSC cannot carry {type(arg).__name__}")
 
 
 def encode_bundle(packets: Sequence[bytes], timetag: int = IMMEDIATELY) -> bytes:
     """Return a bundle of packets, all for `timetag`."""
     parts = [_BUNDLE, struct.pack(">Q", timetag)]
     for packet in packets:
-        parts += (struct.pack(">i", len(packet)), packet)
+        parts += (_INT.pack(len(packet)), packet)
     return b"".join(parts)
 
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-Sender = tuple[str, int]
+from control.osc_queue import Sender
 
 SUBSCRIPTION_S: Final = 60.0
 """How long a subscription lasts from the last /subscribe."""
@@ -139,13 +139,13 @@ class Subscriptions:
         return len(self._by_target)
 
     def subscribe(self, source: Sender, port: int, now: float) -> Subscription | None:
-        """Subscribe the sender at `port` of its address, 0 for the port it sent from.
+        """Subscribe the sender at `port` of its address, 0 for the port or the connection it sent from.
 
         Returns None if there are too many already. Raises ValueError for a port that does not exist.
         """
         if not 0 <= port <= 65_535:
             raise ValueError(f"a port is 0 to 65535, not {port}")
-        target = (source[0], port or source[1])
+        target = _target(source, port)
         existing = self._by_target.get(target)
         if existing is not None:
             existing.source = source
@@ -166,7 +166,7 @@ class Subscriptions:
         """
         mine = [entry for entry in self._by_target.values() if entry.target[0] == source[0]]
         if port is not None:
-            mine = [entry for entry in mine if entry.target[1] == (port or source[1])]
+            mine = [entry for entry in mine if entry.target == _target(source, port)]
         else:
             mine = [entry for entry in mine if source in (entry.source, entry.target)] or mine
         for entry in mine:
@@ -179,6 +179,10 @@ class Subscriptions:
         for target in gone:
             del self._by_target[target]
         return gone
+
+    def drop(self, target: Sender) -> bool:
+        """End the subscription of one target; return whether there was one."""
+        return self._by_target.pop(target, None) is not None
 
     def expire(self, now: float) -> list[Sender]:
         """End what was not renewed in time and return the targets."""
@@ -194,3 +198,7 @@ class Subscriptions:
     def targets_of(self, source: Sender) -> list[Sender]:
         """Return where this very sender hears the show."""
         return [entry.target for entry in self._by_target.values() if source in (entry.source, entry.target)]
+
+
+def _target(source: Sender, port: int) -> Sender:
+    return (source[0], port) if port else source

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-Sender = tuple[str, int]
-"""Address and port a datagram came from."""
+Sender = tuple[str, int] | tuple[str, int, int]
+"""Address and port a datagram came from; with a number of its own, a connection that packets came through."""
 
 CAPACITY: Final = 65_536
 """Datagrams of one sender that may wait. A full queue refuses the newest, counted, so what was pressed first counts."""

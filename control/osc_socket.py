@@ -159,8 +159,19 @@ class OscSocket:
                 except OSError as error:
                     if error.errno == errno.ENOBUFS:
                         return False
-                    log.debug("no OSC to %s port %d: %s", *to, error)
+                    log.debug("no OSC to %s port %d: %s", to[0], to[1], error)
         self._unsent += 1
+        return True
+
+    def offer(self, sender: Sender, data: bytes) -> bool:
+        """Queue a packet that came another way, through a connection; return False if the sender's queue is full.
+
+        Whether the sender may be heard was asked before.
+        """
+        if not self._queue.put(sender, data):
+            return False
+        self._received += 1
+        self._serve_soon()
         return True
 
     def counts(self) -> SocketCounts:

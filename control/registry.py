@@ -10,6 +10,8 @@ from typing import Final
 
 from audio.units import DECKS, STEMS
 from control.control import Control, UnknownControl
+from control.tables.clocks import clock_rows
+from control.tables.daw import daw_rows
 from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
 from control.tables.session import session_rows
@@ -23,16 +25,34 @@ def _rows() -> Iterator[Control]:
             yield from stem_rows(n, stem)
     yield from mixer_rows()
     yield from session_rows()
+    yield from clock_rows()
+    yield from daw_rows()
 
 
 REGISTRY: Final[Mapping[str, Control]] = {control.path: control for control in _rows()}
 """Every control by its path, in the order of the reference page."""
 
-ALIASES: Final[tuple[str, ...]] = (
-    "/transport/play",
-    "/transport/stop",
-    *(f"/stem/{slot}/{part}" for slot in range(1, len(STEMS) + 1) for part in ("volume", "mute", "solo")),
-)
+
+def _aliases(focus: str) -> Iterator[tuple[str, str]]:
+    deck = f"/deck/{focus}"
+    yield "/transport/play", f"{deck}/play"
+    yield "/transport/stop", f"{deck}/stop"
+    yield "/transport/next", "/setlist/next"
+    yield "/transport/prev", "/setlist/previous"
+    yield "/track/title", f"{deck}/title"
+    yield "/bpm", f"{deck}/bpm"
+    for slot, stem in enumerate(STEMS, start=1):
+        for part in ("volume", "mute", "solo"):
+            yield f"/stem/{slot}/{part}", f"{deck}/stem/{stem}/{part}"
+
+
+FOCUSED: Final[Mapping[str, Mapping[str, Control]]] = {
+    str(focus): {alias: REGISTRY[path] for alias, path in _aliases(str(focus)) if path in REGISTRY}
+    for focus in range(1, DECKS + 1)
+}
+"""What each alias names while a deck has the focus."""
+
+ALIASES: Final[tuple[str, ...]] = tuple(FOCUSED["1"])
 """Paths that move the focused deck, so that layouts of the earlier system work."""
 
 
@@ -49,13 +69,7 @@ def resolve(path: str, focus: str) -> Control:
     control = REGISTRY.get(path)
     if control is not None:
         return control
-    parts = path.split("/")
-    if path in ("/transport/play", "/transport/stop"):
-        return REGISTRY[f"/deck/{focus}/{parts[2]}"]
-    if len(parts) == 4 and parts[1] == "stem" and parts[2].isascii() and parts[2].isdigit():
-        slot = int(parts[2])
-        if 1 <= slot <= len(STEMS):
-            control = REGISTRY.get(f"/deck/{focus}/stem/{STEMS[slot - 1]}/{parts[3]}")
-            if control is not None:
-                return control
+    control = FOCUSED[focus].get(path)
+    if control is not None:
+        return control
     raise UnknownControl(f"no control is called {path[:120]!r}")

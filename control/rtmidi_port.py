@@ -59,7 +59,7 @@ class RtMidiSystem:
 
     def look(self) -> tuple[dict[str, PortState], dict[str, str]]:
         """Open what has come, close what has gone; return the ports and the output of each input."""
-        api, server = _choose_api(self._settings.api)
+        api, server = choose_api(self._settings.api)
         if (api, server) != (self._api, self._server):
             if self._server is None:
                 self.close()
@@ -117,12 +117,12 @@ class RtMidiSystem:
     def close(self) -> None:
         """Close everything. What fails to close is left to the system."""
         for port in self._forget():
-            _discard(port)
+            discard(port)
 
     def _abandon(self) -> None:
         """Let go of everything without closing it: closing a client of a JACK server that has gone can crash us."""
         for port in self._forget():
-            _keep_for_ever(port)
+            keep_for_ever(port)
 
     def _forget(self) -> list[Any]:
         own = [self._virtual, self._virtual_out, self._finder_in, self._finder_out]
@@ -133,8 +133,8 @@ class RtMidiSystem:
         return [port for port in everything if port is not None]
 
     def _start(self, api: int) -> None:
-        self._finder_in = _quiet(rtmidi.MidiIn(api, name=CLIENT))
-        self._finder_out = _quiet(rtmidi.MidiOut(api, name=CLIENT))
+        self._finder_in = quiet(rtmidi.MidiIn(api, name=CLIENT))
+        self._finder_out = quiet(rtmidi.MidiOut(api, name=CLIENT))
         if self._settings.virtual:
             self._virtual = self._own_port(rtmidi.MidiIn, api, "in")
             self._virtual_out = self._own_port(rtmidi.MidiOut, api, "out")
@@ -143,12 +143,12 @@ class RtMidiSystem:
 
     def _own_port(self, kind: Any, api: int, name: str) -> Any:
         """Return a port of our own that other programs connect to, None where the system has no such thing."""
-        port = _quiet(kind(api, name=CLIENT))
+        port = quiet(kind(api, name=CLIENT))
         try:
             port.open_virtual_port(name)
         except (rtmidi.RtMidiError, OSError, NotImplementedError) as error:
             log.info("no virtual MIDI port: %s", error)
-            _discard(port)
+            discard(port)
             return None
         return port
 
@@ -173,7 +173,7 @@ class RtMidiSystem:
     ) -> None:
         for name in [name for name in opened if name not in present]:
             log.info("MIDI port %s is gone", name)
-            _discard(opened.pop(name))
+            discard(opened.pop(name))
         now = time.monotonic()
         for name in present:
             key = name if is_input else f"{name} (out)"
@@ -194,22 +194,22 @@ class RtMidiSystem:
 
     def _open_input(self, name: str) -> Any:
         assert self._api is not None
-        port = _quiet(rtmidi.MidiIn(self._api, name=CLIENT))
+        port = quiet(rtmidi.MidiIn(self._api, name=CLIENT))
         try:
             port.open_port(_index(port, name), name=device_of(name).replace(":", " "))
             self._listen(port, name)
         except BaseException:
-            _discard(port)
+            discard(port)
             raise
         return port
 
     def _open_output(self, name: str) -> Any:
         assert self._api is not None
-        port = _quiet(rtmidi.MidiOut(self._api, name=CLIENT))
+        port = quiet(rtmidi.MidiOut(self._api, name=CLIENT))
         try:
             port.open_port(_index(port, name), name=device_of(name).replace(":", " ") + " feedback")
         except BaseException:
-            _discard(port)
+            discard(port)
             raise
         return port
 
@@ -243,18 +243,18 @@ def _index(port: Any, name: str) -> int:
     return int(names.index(name))
 
 
-def _quiet(port: Any) -> Any:
+def quiet(port: Any) -> Any:
     """Send RtMidi's warnings to our log instead of the terminal."""
     port.set_error_callback(lambda kind, message, _: log.debug("RtMidi: %s", message))
     return port
 
 
-def _keep_for_ever(port: Any) -> None:
+def keep_for_ever(port: Any) -> None:
     """Take a reference that nobody gives back, so that the object is not even destroyed at the end of the program."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(port))
 
 
-def _discard(port: Any) -> None:
+def discard(port: Any) -> None:
     try:
         if isinstance(port, rtmidi.MidiIn):
             port.cancel_callback()
@@ -264,7 +264,7 @@ def _discard(port: Any) -> None:
         log.debug("a MIDI port did not close: %s", error)
 
 
-def _choose_api(wanted: MidiApi) -> tuple[int | None, object]:
+def choose_api(wanted: MidiApi) -> tuple[int | None, object]:
     """Return RtMidi's number of the system to use now, None if there is none, and which running instance of it."""
     compiled = rtmidi.get_compiled_api()
     if wanted is MidiApi.OFF:
@@ -318,14 +318,14 @@ def output_names(settings: MidiSettings | None = None) -> list[str]:
 
 def _list(kind: Any, settings: MidiSettings | None) -> list[str]:
     try:
-        api, _ = _choose_api((settings or MidiSettings()).api)
+        api, _ = choose_api((settings or MidiSettings()).api)
         if api is None:
             return []
-        port = _quiet(kind(api, name=CLIENT))
+        port = quiet(kind(api, name=CLIENT))
         try:
             return [name for name in port.get_ports() or [] if not is_own(name)]
         finally:
-            _discard(port)
+            discard(port)
     except (rtmidi.RtMidiError, OSError) as error:
         log.info("MIDI is not available: %s", error)
         return []

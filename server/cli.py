@@ -97,7 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     midi.add_argument("--match", default="", metavar="PATTERN", help="port names that an imported file is for")
     _add_data(midi)
     midi.add_argument("--port", default="", metavar="NAME", help="only ports whose name contains NAME")
-    osc = commands.add_parser("osc", help="show OSC messages as they come, or a running server's changes")
+    osc = commands.add_parser("osc", help="show OSC messages as they come, or make a layout for a surface")
+    osc.add_argument("action", nargs="?", default="monitor", choices=("monitor", "layout"))
+    osc.add_argument("name", nargs="?", default="", metavar="NAME", help="layout to make; none lists them")
+    osc.add_argument("-o", "--output", type=Path, default=None, metavar="FILE", help="where to (default: its name)")
+    osc.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where a layout finds the show")
     osc.add_argument("--osc-port", type=int, default=8000, metavar="PORT")
 
     setlist = commands.add_parser("setlist", help="work with setlists")
@@ -200,9 +204,29 @@ def _midi(named: argparse.Namespace) -> int:
 
 
 def _osc(named: argparse.Namespace) -> int:
+    if named.action == "layout":
+        return _layout(named)
     from control.monitor import run_osc_monitor
 
     return run_osc_monitor(named.osc_port)
+
+
+def _layout(named: argparse.Namespace) -> int:
+    from control.layouts.files import content, listing
+
+    if not named.name:
+        for file in listing():
+            print(f"{file.name:24} {file.description}")
+        return 0
+    output = named.output or Path(named.name)
+    data = content(named.name, f"{named.host}:{named.osc_port}")
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        print(f"alchemy osc: {output} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    print(output)
+    return 0
 
 
 def _setlist(named: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from server.db import Database
 
 
 class DatabasePeers:
-    """A `server.surfaces.osc.PeerStore`."""
+    """A `server.surfaces.osc_store.PeerStore`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

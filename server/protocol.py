@@ -140,11 +140,12 @@ class PeersChanged(_FromServer, frozen=True, tag="peers"):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """An OSC sender. `status` is waiting, allowed or blocked."""
+    """An OSC sender. `status` is waiting, allowed or blocked; `trouble` is flood, garbage or nothing."""
 
     address: str
     status: str
     messages: int
+    trouble: str = ""
 
 
 class LearnChanged(_FromServer, frozen=True, tag="learn"):

@@ -61,9 +61,12 @@ from server.session.log import IntentLog
 from server.session.show import Show
 from server.settings import Settings
 from server.start import audio_settings
+from server.surfaces.clocks import ClockSurface
+from server.surfaces.daw import DawSurface
 from server.surfaces.midi import MidiSurface
 from server.surfaces.midi_desk import MidiDesk
 from server.surfaces.osc import OscSurface
+from server.surfaces.oscquery import OscQuery
 
 _log = logging.getLogger(__name__)
 
@@ -202,6 +205,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             deckhand,
             live,
             osc,
+            OscQuery(show, osc, hosts),
             MidiDesk(midi),
             lan,
         )
@@ -220,7 +224,10 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         tasks.start_soon(persistence.keep, show, settings.data / "show.json")
         tasks.start_soon(Preparation(services).run)
         await tasks.start(partial(osc.run, settings.osc_port))
+        await tasks.start(partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(midi.run)
+        tasks.start_soon(ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run)
+        tasks.start_soon(DawSurface(show).run)
         tasks.start_soon(lan.run, app)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from server.settings import Settings
     from server.surfaces.midi_desk import MidiDesk
     from server.surfaces.osc import OscSurface
+    from server.surfaces.oscquery import OscQuery
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Services:
     deckhand: "EngineDeckhand"
     live: "LiveHub"
     osc: "OscSurface"
+    oscquery: "OscQuery"
     midi: "MidiDesk"
     lan: "Lan"
 

@@ -60,7 +60,9 @@ class Option:
 OPTIONS: Final = (
     Option("host", str, "127.0.0.1", "address the page and the API listen on", metavar="ADDRESS"),
     Option("port", int, 4000, "port of the page and the API", 0, 65535, metavar="PORT"),
-    Option("osc_port", int, 8000, "UDP port for OSC", 0, 65535, metavar="PORT"),
+    Option("osc_port", int, 8000, "UDP and TCP port for OSC", 0, 65535, metavar="PORT"),
+    Option("oscquery_port", int, 5678, "TCP port for OSCQuery; any free one where it is taken", 0, 65535,
+           metavar="PORT"),
     Option("audio", str, "auto", "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
     Option("block", int, 128, "frames per audio block", 16, 4096, metavar="FRAMES"),
     Option("rate", int, ENGINE_RATE, "engine rate in Hz", 44100, 96000, metavar="HZ"),
@@ -88,6 +90,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 4000
     osc_port: int = 8000
+    oscquery_port: int = 5678
     audio: str = "auto"
     block: int = 128
     rate: int = ENGINE_RATE

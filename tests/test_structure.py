@@ -14,9 +14,11 @@ PACKAGES = ("server", "control", "audio", "pipeline")
 #: Modules only one file may import, because it is the adapter for that device or service.
 ADAPTERS = {
     "sounddevice": {"audio/portaudio.py"},
-    "rtmidi": {"control/rtmidi_port.py"},
+    "rtmidi": {"control/rtmidi_port.py", "control/clock_port.py"},
     "asyncpg": {"server/db.py"},
     "pythonosc": {"control/osc_codec.py"},
+    "zeroconf": {"control/zeroconf_port.py"},
+    "aalink": {"control/link_port.py"},
     "openvino": {"pipeline/engines/onnx.py", "pipeline/engines/onnx_runtimes.py"},
     "onnxruntime": {"pipeline/engines/onnx.py", "pipeline/engines/onnx_runtimes.py"},
     "torch": {"pipeline/engines/demucs.py"},

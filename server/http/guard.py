@@ -100,7 +100,7 @@ class Guard:
             return
         connection = HTTPConnection(scope)
         try:
-            self._check_names(connection)
+            check_names(connection, self._hosts)
             scope.setdefault("state", {})["identity"] = await self._identify(connection)
         except ServerError as error:
             await self._refuse(error, scope, receive, send)
@@ -119,17 +119,6 @@ class Guard:
             await send(message)
 
         await self._app(scope, receive, with_headers)
-
-    def _check_names(self, connection: HTTPConnection) -> None:
-        hosts = connection.headers.getlist("host")
-        if len(hosts) != 1 or not self._hosts.cover(hosts[0]):
-            raise ForeignHost
-        origin = connection.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
-            raise ForeignOrigin
-        site, mode = connection.headers.get("sec-fetch-site"), connection.headers.get("sec-fetch-mode")
-        if site == "cross-site" and mode != "navigate":
-            raise ForeignOrigin
 
     async def _identify(self, connection: HTTPConnection) -> object:
         token, session = bearer(connection), connection.cookies.get(self._cookie)
@@ -150,6 +139,19 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": error.code})
             return
         await error_answer(error)(scope, receive, send)
+
+
+def check_names(connection: HTTPConnection, hosts: Hosts) -> None:
+    """Let nobody pass who speaks to another name than ours, or a page from elsewhere. Raises NotAllowed."""
+    named = connection.headers.getlist("host")
+    if len(named) != 1 or not hosts.cover(named[0]):
+        raise ForeignHost
+    origin = connection.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != named[0].lower():
+        raise ForeignOrigin
+    site, mode = connection.headers.get("sec-fetch-site"), connection.headers.get("sec-fetch-mode")
+    if site == "cross-site" and mode != "navigate":
+        raise ForeignOrigin
 
 
 def address_of(connection: HTTPConnection) -> str:

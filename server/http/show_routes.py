@@ -15,9 +15,11 @@ import anyio.to_thread
 import msgspec
 from starlette.responses import Response
 
-from control.control import check
+from control.control import ControlError, check
+from control.layouts import files as layout_files
+from control.layouts.files import LayoutFile
 from control.registry import listing, resolve
-from server.errors import BadRequest, NotAllowed, ServerError
+from server.errors import BadRequest, NotAllowed, NotFound, ServerError
 from server.http import shapes
 from server.http.answers import json_answer
 from server.http.guard import cookie_name
@@ -55,9 +57,7 @@ async def post_session(call: Call) -> shapes.Revision:
     for one in asked:
         try:
             check(resolve(one.path, "1"), one.value)
-        except Exception as error:
-            if isinstance(error, ServerError) or type(error).__module__ != "control.registry":
-                raise
+        except ControlError as error:
             refused.append(Refused("bad_value", str(error), one.path))
     if refused:  # nothing is done when something cannot be
         raise _refusal(refused)
@@ -73,6 +73,21 @@ async def post_session(call: Call) -> shapes.Revision:
 def _refusal(refused: list[Refused]) -> ControlRefused:
     told = [{"path": one.path, "code": one.code, "message": one.message} for one in refused]
     return ControlRefused(refused[0].message, refused=told)
+
+
+async def get_layouts(_call: Call) -> list[LayoutFile]:
+    return layout_files.listing()
+
+
+async def get_layout(call: Call) -> Response:
+    name = call.request.path_params["name"]
+    known = {file.name: file for file in layout_files.listing()}
+    if name not in known:
+        raise NotFound(f"No layout is called {name[:60]!r}; /api/layouts lists them.")
+    target = f"{call.request.url.hostname}:{call.services.osc.port}"
+    data = await anyio.to_thread.run_sync(layout_files.content, name, target)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(data, 200, headers, known[name].media_type)
 
 
 async def get_peers(call: Call) -> shapes.PeerList:
@@ -197,6 +212,9 @@ ROWS: Final = (
     Row("GET", "/api/session", get_session, "The show at this moment", shapes.Session, tag="show"),
     Row("POST", "/api/session", post_session, "Set controls, all or none", shapes.Revision, list[shapes.SetControl],
         tag="show"),
+    Row("GET", "/api/layouts", get_layouts, "Surface layouts there are", list[LayoutFile], tag="show"),
+    Row("GET", "/api/layouts/{name}", get_layout, "A layout for TouchOSC or Open Stage Control", tag="show",
+        media="application/octet-stream"),
     Row("GET", "/api/peers", get_peers, "OSC senders on other machines", shapes.PeerList, tag="show"),
     Row("POST", "/api/peers", judge_peer, "Allow, block or forget an OSC sender", shapes.PeerList, shapes.Judge,
         tag="show"),

@@ -8,6 +8,7 @@ from typing import Final
 
 from audio.units import DECKS
 from control.control import Value
+from server.session.clocks import CLOCK_HANDLERS
 from server.session.draft import Draft, Handler
 from server.session.rows import ROWS
 from server.session.transport import Transport
@@ -21,5 +22,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     **{path: row.apply for path, row in ROWS.items()},
     **{path: handler for deck in range(DECKS) for path, handler in Transport(deck).handlers().items()},
     "/session/focus": _focus,
+    **CLOCK_HANDLERS,
 }
 """What each writable control does; a test holds this table against the registry."""

@@ -19,6 +19,13 @@ class AudibleDeck:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """A surface reports what it found: values of controls that can only be read, by path."""
+
+    values: tuple[tuple[str, int | float | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeckLoaded:
     """The deck holds the track asked for as `token` and can sound at once."""
 
@@ -89,4 +96,14 @@ class EngineRestored:
     rate: int
 
 
-Fact = DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
+Fact = (
+    DeckLoaded
+    | DeckLoadFailed
+    | DeckEnded
+    | StemsReady
+    | GapChanged
+    | PendingChanged
+    | EngineLost
+    | EngineRestored
+    | Reported
+)

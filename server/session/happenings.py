@@ -129,6 +129,11 @@ def _place_wanted(memory: DeckMemory) -> float:
     return memory.load_position_s if memory.seek_when_loaded is None else memory.seek_when_loaded
 
 
+def _reported(draft: Draft, fact: facts.Reported) -> None:
+    for path, value in fact.values:
+        draft.set(path, value)
+
+
 FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.DeckLoaded: _deck_loaded,
     facts.DeckLoadFailed: _deck_load_failed,
@@ -138,5 +143,6 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.PendingChanged: _pending_changed,
     facts.EngineLost: _engine_lost,
     facts.EngineRestored: _engine_restored,
+    facts.Reported: _reported,
 }
 """What each kind of fact does."""

@@ -3,68 +3,48 @@
 Owner: the event loop. `OscSurface.run` is one task; everything public is called on the loop.
 Units: seconds; frames at the engine rate for time tags; values as the registry says.
 
-    datagram --known sender?--> queue --decode--> Intent --> Show          /error, /pong --> where it came from
-                  '--no: waits for Allow, moves nothing
-    Show.subscribe, telemetry --newest value of each control--> outbox of each subscriber --paced--> /path value
+    UDP, TCP, OSCQuery --known sender?--> queue --decode--> osc_inbox -> Intent --> Show
+                            '--no: waits for Allow, moves nothing        /error, /pong --> where it came from
+    Show -> osc_feed -> /path value to each subscriber
 """
 
-import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import anyio
 
-from control.control import Control, Kind, UnknownControl, Value
-from control.errors import BadMessage
+from control.errors import BadMessage, PortTaken
 from control.osc_codec import Argument, OscMessage, decode, encode
-from control.osc_peers import PeerStatus, PeerTable, Sender, Subscriptions, is_address, is_loopback
+from control.osc_conduct import Conduct, Trouble
+from control.osc_peers import SUBSCRIPTION_S, PeerStatus, PeerTable, Subscriptions, is_address, is_loopback
+from control.osc_queue import Sender
 from control.osc_socket import EVERYWHERE, LOOPBACK, OscSocket, SocketCounts
-from control.registry import REGISTRY, resolve
+from control.osc_tcp import OscTcp
+from control.osc_words import words
+from control.registry import ALIASES
 from server.errors import BadRequest
 from server.protocol import Peer, PeersChanged
-from server.session.intent import Intent, Refused
-from server.surfaces.osc_outbox import PAUSE_S, Outbox
+from server.session.effects import Notice
+from server.surfaces.osc_feed import Feed
+from server.surfaces.osc_inbox import Inbox, coalesces, port_of
+from server.surfaces.osc_store import MemoryPeers, PeerStore
 from server.surfaces.show_port import Clock, ShowPort
-from server.surfaces.timetags import TooFarAhead, frame_of
 
 log = logging.getLogger(__name__)
 
-TELEMETRY_S: Final = 1 / 30
 HOUSEKEEPING_S: Final = 0.25
+MAX_MONITORS: Final = 8
 ANSWERS_PER_S: Final = 500.0
 """Errors and pongs a second that one sender is answered, after as many at once: a broken sender is not echoed."""
 
-
-class PeerStore(Protocol):
-    """Where the performer's decisions about senders are kept; the database has one."""
-
-    async def load(self) -> Sequence[tuple[str, str]]:
-        """Return (address, status) of every sender that was allowed or blocked."""
-
-    async def save(self, address: str, status: str) -> None:
-        """Keep a decision."""
-
-    async def forget(self, address: str) -> None:
-        """Drop a decision."""
-
-
-class MemoryPeers:
-    """Decisions that last as long as the program: for tests, and while there is no database."""
-
-    def __init__(self) -> None:
-        self.decisions: dict[str, str] = {}
-
-    async def load(self) -> Sequence[tuple[str, str]]:
-        return list(self.decisions.items())
-
-    async def save(self, address: str, status: str) -> None:
-        self.decisions[address] = status
-
-    async def forget(self, address: str) -> None:
-        self.decisions.pop(address, None)
+_DECIDED: Final = (PeerStatus.ALLOWED.value, PeerStatus.BLOCKED.value)
+_SAID: Final = {
+    Trouble.FLOOD: "sends thousands of messages a second: it is served in its turn and delays nobody",
+    Trouble.GARBAGE: "sends what is not OSC: is it set to another protocol, or to another program's port?",
+}
 
 
 class OscSurface:
@@ -72,7 +52,7 @@ class OscSurface:
 
     `telemetry` returns the readable controls that are not state, by path, and is asked at most 30 times a second while
     somebody listens; `clock` returns the engine's clock pair, None while there is no engine; `on_peers` is told when
-    senders appear, are decided on or knock again.
+    senders appear, are decided on, knock again or misbehave.
     """
 
     def __init__(
@@ -87,17 +67,21 @@ class OscSurface:
     ) -> None:
         self._show = show
         self._store = peers or MemoryPeers()
-        self._telemetry = telemetry
-        self._clock = clock
         self._on_peers = on_peers
         self._now = now
         self._table = PeerTable()
+        self._conduct = Conduct()
+        self._troubles: dict[Sender, Trouble] = {}
         self._subscriptions = Subscriptions()
-        self._outboxes: dict[Sender, Outbox] = {}
-        self._shown: dict[str, float] = {}
-        self._socket = OscSocket(self._handle, self._admits, _coalesces)
+        self.feed = Feed(show, telemetry)
+        self._inbox = Inbox(show, clock)
+        self._socket = OscSocket(self._handle, self._admits, coalesces)
+        self._tcp = OscTcp(self._socket.offer, self._admits, self._gone)
+        self.doors_changed = anyio.Event()
+        """Set, and replaced by a new one, whenever the network is let in or shut out."""
         self._answers: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._somebody = anyio.Event()
+        self._guests: dict[Sender, Callable[[bytes], bool]] = {}
+        self._monitors: dict[Sender, float] = {}
         self._published: list[Peer] = []
 
     # -- the lifespan -------------------------------------------------------------------------------------------------
@@ -105,21 +89,26 @@ class OscSurface:
     async def run(
         self, port: int = 8000, *, lan: bool = False, task_status: anyio.abc.TaskStatus[int] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        """Hear and answer until cancelled; the port is told to `task_status` once it is open. Raises PortTaken."""
+        """Hear and answer until cancelled; the port is told to `task_status` once it is open. Raises PortTaken.
+
+        TCP takes the same port as UDP; where another program has that, UDP goes on alone and a notice says so.
+        """
         await self._load_peers()
         self._socket.open(port, EVERYWHERE if lan else LOOPBACK)
         try:
+            await self._open_tcp()
             async with anyio.create_task_group() as tasks:
-                await tasks.start(self._feed_state)
-                tasks.start_soon(self._feed_telemetry)
+                await tasks.start(self.feed.run)
+                tasks.start_soon(self._keep_tcp)
                 tasks.start_soon(self._housekeep)
                 task_status.started(self._socket.port)
         finally:
+            self._tcp.close()
             self._socket.close()
 
     @property
     def port(self) -> int:
-        """The UDP port, 0 before it is open."""
+        """The UDP and TCP port, 0 before it is open."""
         return self._socket.port
 
     @property
@@ -131,18 +120,37 @@ class OscSurface:
         """Hear other machines too; each one not known yet waits for Allow. Raises PortTaken."""
         if not self.is_lan_open:
             self._socket.rebind(EVERYWHERE)
+            self._tell_doors()
 
     def close_lan(self) -> None:
         """Hear only this machine again. Raises PortTaken."""
         if self.is_lan_open:
             self._socket.rebind(LOOPBACK)
+            self._tell_doors()
             for target in self._subscriptions.targets():
                 if not is_loopback(target[0]):
-                    self._subscriptions.drop_host(target[0])
-                    self._outboxes.pop(target, None)
+                    self._drop(target[0])
+
+    def _tell_doors(self) -> None:
+        changed, self.doors_changed = self.doors_changed, anyio.Event()
+        changed.set()
+
+    async def _open_tcp(self) -> None:
+        try:
+            await self._tcp.open(self._socket.port, EVERYWHERE if self.is_lan_open else LOOPBACK)
+        except PortTaken as error:
+            log.warning("%s", error)
+            self._show.notice(Notice("warning", "osc_tcp", f"OSC is heard over UDP alone: {error}"))
+
+    async def _keep_tcp(self) -> None:
+        """Follow the UDP door from loopback to the network and back."""
+        while True:
+            await self.doors_changed.wait()
+            self._tcp.shut(lambda sender: self.is_lan_open or is_loopback(sender[0]))
+            await self._open_tcp()
 
     def counts(self) -> SocketCounts:
-        """Return what happened to datagrams since the start."""
+        """Return what happened to packets since the start."""
         return self._socket.counts()
 
     def subscribers(self) -> list[Sender]:
@@ -153,7 +161,11 @@ class OscSurface:
 
     def peers(self) -> list[Peer]:
         """Return every sender on other machines, those who wait first."""
-        return [Peer(peer.address, peer.status.value, peer.messages) for peer in self._table.peers()]
+        troubles = {sender[0]: trouble.value for sender, trouble in self._troubles.items()}
+        return [
+            Peer(peer.address, peer.status.value, peer.messages, troubles.get(peer.address, ""))
+            for peer in self._table.peers()
+        ]
 
     async def allow(self, address: str) -> None:
         """Let a sender move the show and hear it. Raises BadRequest for what is no address."""
@@ -180,8 +192,11 @@ class OscSurface:
         await self._store.save(address, status.value)
 
     def _drop(self, address: str) -> None:
+        """Let an address hear no more."""
         for target in self._subscriptions.drop_host(address):
-            self._outboxes.pop(target, None)
+            self.feed.remove(target)
+        for guest in [guest for guest in self._guests if guest[0] == address]:
+            self.leave(guest)
 
     async def _load_peers(self) -> None:
         try:
@@ -198,10 +213,36 @@ class OscSurface:
             self._published = peers
             self._on_peers(PeersChanged(peers))
 
+    # -- guests: packets that come and go through OSCQuery's socket ---------------------------------------------------
+
+    def admits(self, host: str) -> bool:
+        """Return whether `host` may see and move the show; one not known yet begins to wait for Allow."""
+        return self._table.admit(host, self._now())
+
+    def enter(self, guest: Sender, send: Callable[[bytes], bool]) -> None:
+        """Take packets of `guest` by `offer` from now on; answers and what it wants to hear go to `send`."""
+        self._guests[guest] = send
+        self.feed.add(guest, send, ())
+
+    def offer(self, guest: Sender, data: bytes) -> bool:
+        """Queue a packet of a guest; return False if there is no room or it may not move the show."""
+        return guest in self._guests and self._admits(guest) and self._socket.offer(guest, data)
+
+    def is_guest(self, guest: Sender) -> bool:
+        """Return whether a guest is still welcome: one that was blocked is not."""
+        return guest in self._guests
+
+    def leave(self, guest: Sender) -> None:
+        """Forget a guest."""
+        self._guests.pop(guest, None)
+        self.feed.remove(guest)
+
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def _admits(self, sender: Sender) -> bool:
-        return self._table.admit(sender[0], self._now())
+        now = self._now()
+        self._conduct.heard(sender, now)
+        return self._table.admit(sender[0], now)
 
     def _handle(self, data: bytes, sender: Sender) -> None:
         if not self._table.may_hear(sender[0]):
@@ -209,9 +250,12 @@ class OscSurface:
         try:
             messages = decode(data)
         except BadMessage as error:
+            self._conduct.unreadable(sender, self._now())
             self._error(sender, _address_in(data), str(error))
             return
         for message in messages:
+            if self._monitors:
+                self._show_monitors(message, sender)
             try:
                 self._take(message, sender)
             except Exception:
@@ -219,34 +263,37 @@ class OscSurface:
                 self._error(sender, message.address, "that went wrong inside; nothing changed")
 
     def _take(self, message: OscMessage, sender: Sender) -> None:
-        path = message.address
-        match path:
+        match message.address:
             case "/subscribe":
                 self._subscribe(sender, message.args)
             case "/unsubscribe":
                 self._unsubscribe(sender, message.args)
             case "/ping":
                 self._answer(sender, encode("/pong", *message.args))
-            case _:
-                self._move(message, sender)
+            case "/monitor" if is_loopback(sender[0]):
+                self._monitors[sender] = self._now() + SUBSCRIPTION_S
+            case address:
+                self._inbox.move(message, sender, lambda path, told: self._error(sender, path, told))
+                if address in _ALIASES:
+                    for target in self._subscriptions.targets_of(sender):
+                        self.feed.want_aliases(target)
 
-    def _move(self, message: OscMessage, sender: Sender) -> None:
-        path = message.address
-        try:
-            value = _value_of(path, message.args)
-            at = frame_of(message.timetag, self._clock(), time.time_ns(), time.monotonic_ns())
-        except (UnknownControl, TooFarAhead, _WrongArguments) as error:
-            self._error(sender, path, str(error))
+    def _show_monitors(self, message: OscMessage, sender: Sender) -> None:
+        """Tell those who watch, on this machine alone, what was heard and what it does."""
+        if sender in self._monitors:
             return
-
-        def refused(answer: Refused) -> None:
-            self._error(sender, path, answer.message)
-
-        self._show.submit(Intent(path, value, f"osc:{sender[0]}:{sender[1]}", at, refused))
+        line = words(message, str(self._show.controls["/session/focus"]))[:1000]
+        for monitor, until in list(self._monitors.items()):
+            if until <= self._now() or len(self._monitors) > MAX_MONITORS:
+                del self._monitors[monitor]
+            else:
+                self._send(encode("/monitor", f"{sender[0]}:{sender[1]}", line), monitor)
 
     def _subscribe(self, sender: Sender, args: tuple[Argument, ...]) -> None:
         try:
-            port = _port_of(args, default=0)
+            port = port_of(args, default=0)
+            if len(args) > 1:
+                raise ValueError("takes one port and nothing else")
             made = self._subscriptions.subscribe(sender, port or 0, self._now())
         except ValueError as error:
             self._error(sender, "/subscribe", str(error))
@@ -254,24 +301,31 @@ class OscSurface:
         if made is None:
             self._error(sender, "/subscribe", "too many subscriptions; /unsubscribe some, or wait: they end in 60 s")
             return
-        outbox = self._outboxes.setdefault(made.target, Outbox())
-        for path, value in self._show.controls.items():
-            outbox.put(path, _packet(path, value))
-        for path, level in {**dict.fromkeys(_TELEMETRY, 0.0), **self._telemetry()}.items():
-            outbox.put_telemetry(path, _packet(path, level))
-        self._somebody.set()
-        self._send_soon(made.target)
+        target = made.target
+        self.feed.add(target, lambda data: self._send(data, target))
 
     def _unsubscribe(self, sender: Sender, args: tuple[Argument, ...]) -> None:
         try:
-            port = _port_of(args, default=None)
+            port = port_of(args, default=None)
         except ValueError as error:
             self._error(sender, "/unsubscribe", str(error))
             return
         for target in self._subscriptions.unsubscribe(sender, port):
-            self._outboxes.pop(target, None)
+            self.feed.remove(target)
+
+    def _gone(self, sender: Sender) -> None:
+        """A connection has ended."""
+        if self._subscriptions.drop(sender):
+            self.feed.remove(sender)
+            self._show.notice(Notice("info", "osc_gone", f"The OSC surface at {sender[0]} has gone"))
 
     # -- answers ------------------------------------------------------------------------------------------------------
+
+    def _send(self, data: bytes, to: Sender) -> bool:
+        guest = self._guests.get(to)
+        if guest is not None:
+            return guest(data)
+        return self._tcp.send(data, to) if len(to) == 3 else self._socket.send(data, to)
 
     def _error(self, sender: Sender, path: str, message: str) -> None:
         try:
@@ -284,7 +338,7 @@ class OscSurface:
         if not self._table.may_hear(sender[0]) or not self._may_answer(sender[0]):
             return
         for target in {sender, *self._subscriptions.targets_of(sender)}:
-            self._socket.send(packet, target)
+            self._send(packet, target)
 
     def _may_answer(self, host: str) -> bool:
         now = self._now()
@@ -295,122 +349,37 @@ class OscSurface:
             self._answers.popitem(last=False)
         return left >= 1
 
-    # -- out ----------------------------------------------------------------------------------------------------------
-
-    async def _feed_state(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        async with self._show.subscribe("osc") as changes:
-            task_status.started()
-            async for change in changes:
-                if not self._outboxes:
-                    continue
-                for path, value in change.changes.items():
-                    packet = _packet(path, value)
-                    for outbox in self._outboxes.values():
-                        outbox.put(path, packet)
-                for target in list(self._outboxes):
-                    self._send_soon(target)
-
-    async def _feed_telemetry(self) -> None:
-        while True:
-            if not self._outboxes:
-                self._shown = {}
-                self._somebody = anyio.Event()
-                await self._somebody.wait()
-            values = self._telemetry()
-            for path, value in values.items():
-                if self._shown.get(path) != value:
-                    packet = _packet(path, value)
-                    for outbox in self._outboxes.values():
-                        outbox.put_telemetry(path, packet)
-            self._shown = dict(values)
-            for target in list(self._outboxes):
-                self._send_soon(target)
-            await anyio.sleep(TELEMETRY_S)
+    # -- housekeeping -------------------------------------------------------------------------------------------------
 
     async def _housekeep(self) -> None:
         revision = -1
         beat = 0
         while True:
             for target in self._subscriptions.expire(self._now()):
-                self._outboxes.pop(target, None)
+                self.feed.remove(target)
+                self._show.notice(
+                    Notice("info", "osc_gone", f"The OSC surface at {target[0]} asks for nothing any more")
+                )
+            self._mark()
             if self._table.revision != revision or beat % 8 == 0:
                 revision = self._table.revision
                 self._publish_peers()
             beat += 1
             await anyio.sleep(HOUSEKEEPING_S)
 
-    def _send_soon(self, target: Sender) -> None:
-        outbox = self._outboxes.get(target)
-        if outbox and not outbox.sending:
-            self._send(target)
-
-    def _send(self, target: Sender) -> None:
-        """Send a batch, and plan the next if there is more."""
-        outbox = self._outboxes.get(target)
-        if outbox is None:
-            return
-        outbox.sending = False
-        batch = outbox.take()
-        for index, (_, packet) in enumerate(batch):
-            if not self._socket.send(packet, target):
-                outbox.give_back(batch[index:])
-                break
-        if outbox:
-            outbox.sending = True
-            asyncio.get_running_loop().call_later(PAUSE_S, self._send, target)
+    def _mark(self) -> None:
+        """Say who misbehaves, once."""
+        troubles = self._conduct.troubles(self._now())
+        for sender, trouble in troubles.items():
+            if self._troubles.get(sender) is not trouble:
+                text = f"{sender[0]} port {sender[1]} {_SAID[trouble]}"
+                self._show.notice(Notice("warning", f"osc_{trouble.value}", text))
+        if troubles != self._troubles:
+            self._troubles = troubles
+            self._publish_peers()
 
 
-class _WrongArguments(ValueError):
-    """The message does not carry one value."""
-
-
-_DECIDED: Final = (PeerStatus.ALLOWED.value, PeerStatus.BLOCKED.value)
-_TELEMETRY: Final = tuple(path for path, control in REGISTRY.items() if control.is_telemetry)
-_PRESSED_BY_NAME: Final = ("/transport/play", "/transport/stop")
-"""Aliases that layouts of the earlier system press without an argument."""
-
-
-def _value_of(path: str, args: tuple[Argument, ...]) -> Value:
-    if not args:
-        control: Control = resolve(path, "1")
-        if control.kind is Kind.TRIGGER or path in _PRESSED_BY_NAME:
-            return 1
-        raise _WrongArguments(f"{path} takes a value, and none came")
-    if len(args) > 1:
-        raise _WrongArguments(f"{path} takes one value, and {len(args)} came")
-    value = args[0]
-    if value is None or isinstance(value, bytes):
-        raise _WrongArguments(f"{path} takes a number or a text")
-    return value
-
-
-def _port_of(args: tuple[Argument, ...], default: int | None) -> int | None:
-    if not args:
-        return default
-    port = args[0]
-    if len(args) > 1 or isinstance(port, bool) or not isinstance(port, int | float) or port != port // 1:
-        raise ValueError("takes the port to send to as a whole number")
-    if not 0 <= port <= 65_535:
-        raise ValueError(f"a port is 0 to 65535, not {port:g}")
-    return int(port)
-
-
-def _packet(path: str, value: Value) -> bytes:
-    control = REGISTRY.get(path)
-    if control is not None and control.kind is Kind.CONTINUOUS:
-        return encode(path, float(value))
-    if isinstance(value, bool):
-        return encode(path, int(value))
-    return encode(path, value)
-
-
-def _coalesces(address: bytes) -> bool:
-    """Return whether only the newest value of this address counts."""
-    try:
-        control = resolve(address.decode("ascii"), "1")
-    except (UnknownControl, UnicodeDecodeError):
-        return False
-    return control.kind is Kind.CONTINUOUS and control.is_writable and control.is_readable
+_ALIASES: Final = frozenset(ALIASES)
 
 
 def _address_in(data: bytes) -> str:

@@ -25,6 +25,9 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._state or self._telemetry)
 
+    def __len__(self) -> int:
+        return len(self._state) + len(self._telemetry)
+
     def put(self, path: str, packet: bytes) -> None:
         """Replace what waits for `path`; it goes to the end of the line."""
         self._state.pop(path, None)

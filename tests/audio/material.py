@@ -24,7 +24,8 @@ def music(seconds: float, rate: int = 44_100, seed: int = 3) -> Audio:
         tremor = 0.5 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.5, 8) * t)
         tone = np.sin(2 * np.pi * hz * t + rng.uniform(0, 6)) * tremor
         out += tone[:, None] * rng.uniform(0.3, 1, 2)
-    return out / np.abs(out).max() * 0.7
+    scaled: Audio = out / np.abs(out).max() * 0.7
+    return scaled
 
 
 def offset_of(heard: Audio, meant: Audio) -> int:

@@ -7,6 +7,8 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pythonosc.osc_message import OscMessage as PeerMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 
 from control.errors import BadMessage
 from control.osc_codec import (
@@ -14,7 +16,13 @@ from control.osc_codec import (
     MAX_ARGUMENTS,
     MAX_DEPTH,
     MAX_MESSAGES,
+    Char,
+    Colour,
+    Impulse,
+    MidiBytes,
     OscMessage,
+    Symbol,
+    TimeTag,
     decode,
     encode,
     encode_bundle,
@@ -23,14 +31,21 @@ from control.osc_codec import (
 )
 
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=40)
-ARGUMENT = (
+PLAIN = (
     st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(width=32, allow_nan=False)
     | TEXT
     | st.binary(min_size=1, max_size=20)
     | st.none()
+    | st.just(Impulse.IMPULSE)
+    | st.integers(0, 2**64 - 1).map(TimeTag)
+    | st.integers(0, 2**32 - 1).map(Colour)
+    | st.binary(min_size=4, max_size=4).map(MidiBytes)
+    | st.characters(max_codepoint=127, blacklist_characters="\0").map(Char)
+    | TEXT.map(Symbol)
 )
+ARGUMENT = PLAIN | st.lists(PLAIN | st.lists(PLAIN, max_size=2).map(tuple), max_size=3).map(tuple)
 ADDRESS = TEXT.map(lambda text: "/" + text)
 PACKET = st.builds(lambda address, args: encode(address, *args), ADDRESS, st.lists(ARGUMENT, max_size=6))
 
@@ -60,7 +75,29 @@ def test_every_type_of_the_contract_is_read() -> None:
         b"/x\0\0,ifsTFhdN[ii]\0\0\0" + struct.pack(">if", 7, 0.5) + b"ab\0\0" + struct.pack(">qdii", 2**40, 0.25, 1, 2)
     )
     (message,) = decode(data)
-    assert message.args == (7, 0.5, "ab", True, False, 2**40, 0.25, None, 1, 2)
+    assert message.args == (7, 0.5, "ab", True, False, 2**40, 0.25, None, (1, 2))
+
+
+def test_python_osc_writes_what_is_read_here() -> None:
+    builder = OscMessageBuilder("/x")
+    typed = {"i": 7, "f": 0.5, "s": "ab", "b": b"xyz", "h": 2**40, "d": 0.1, "r": 0xFF00FF80, "m": (1, 0x90, 60, 100)}
+    for tag, value in [*typed.items(), ("T", True), ("F", False), ("N", None), (None, [1, [2.0, "x"]])]:
+        builder.add_arg(value, tag)
+    (message,) = decode(builder.build().dgram)
+    assert message.args == (
+        7, 0.5, "ab", b"xyz", 2**40, 0.1, Colour(0xFF00FF80), MidiBytes((1, 0x90, 60, 100)), True, False, None,
+        (1, (2.0, "x")),
+    )  # fmt: skip
+
+
+def test_python_osc_reads_what_is_written_here() -> None:
+    data = encode(
+        "/x", 7, 0.5, "ab", b"xyz", 2**40, Colour(5), MidiBytes((1, 0x90, 60, 100)), True, False, None, (1, (2, "x"))
+    )
+    message = PeerMessage(data)
+    assert (message.address, message.params) == (
+        "/x", [7, 0.5, "ab", b"xyz", 2**40, 5, (1, 0x90, 60, 100), True, False, None, [1, [2, "x"]]],
+    )  # fmt: skip
 
 
 def test_a_message_without_type_tags_has_no_arguments() -> None:

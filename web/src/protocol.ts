@@ -119,11 +119,12 @@ export interface LibraryChangedMessage {
   change: string;
 }
 
-/** An OSC sender. `status` is waiting, allowed or blocked. */
+/** An OSC sender. `status` is waiting, allowed or blocked; `trouble` is flood, garbage or nothing. */
 export interface Peer {
   address: string;
   status: string;
   messages: number;
+  trouble: string;
 }
 
 /** An OSC sender knocked, was allowed, was blocked or went away. */

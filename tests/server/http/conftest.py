@@ -150,6 +150,7 @@ class FakeShow:
 
 @dataclass
 class FakeOsc:
+    port = 8000
     known: dict[str, str] = field(default_factory=lambda: {"192.168.1.9": "waiting"})
 
     def peers(self) -> list[Peer]:

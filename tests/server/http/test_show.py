@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,20 @@ async def test_values_are_set_all_or_none(api: httpx2.AsyncClient, parts: Parts)
     late = await api.post("/api/session", json=[{"path": "/deck/2/play", "value": 1}])
     told = late.json()["error"]["details"]["refused"]
     assert told == [{"path": "/deck/2/play", "code": "busy", "message": "not now"}]
+
+
+async def test_layouts_are_made_for_where_they_are_fetched(api: httpx2.AsyncClient) -> None:
+    files = (await api.get("/api/layouts")).json()
+    assert {"dj-phone.tosc", "practice-tablet.json"} <= {file["name"] for file in files}
+    for file in files:
+        answer = await api.get(f"/api/layouts/{file['name']}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(file["media_type"])
+        assert f'filename="{file["name"]}"' in answer.headers["content-disposition"]
+    session = json.loads((await api.get("/api/layouts/classic.json")).content)
+    targets = {target for tab in session["content"]["tabs"] for w in tab["widgets"] for target in w.get("target", ())}
+    assert {target.rpartition(":")[0] for target in targets} == {api.base_url.host}
+    assert (await api.get("/api/layouts/nope.tosc")).status_code == 404
 
 
 async def test_the_owner_judges_senders_and_others_do_not(

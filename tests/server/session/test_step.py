@@ -124,8 +124,24 @@ TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range"}
 """Controls with tests of their own below."""
 
 
+REMEMBERED = {
+    "/session/tempo": 133.0, "/link/enabled": 1, "/link/start_stop": 1, "/clock/out": 1, "/clock/out/ports": "drum*",
+    "/clock/in": "*", "/clock/in/transport": 1, "/timecode/out": "29.97", "/timecode/offset": 3600.0,
+    "/daw/profile": "reaper", "/daw/host": "10.0.0.2",
+}  # fmt: skip
+"""Controls that the show remembers for other surfaces, which act on them."""
+
+
+@pytest.mark.parametrize(("path", "value"), REMEMBERED.items())
+def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
+    session = Session()
+    effects = session.put(path, value)
+    assert changes(effects) == {path: value}
+    assert commands(effects) == []
+
+
 def test_no_control_is_dead_or_untested():
-    tested = {row[0] for row in numbers()} | {"/session/focus"}
+    tested = {row[0] for row in numbers()} | {"/session/focus"} | set(REMEMBERED)
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
     assert tested == {path for path, control in REGISTRY.items() if control.is_writable} == set(HANDLERS)
 
@@ -143,6 +159,8 @@ def test_every_readable_control_is_fed_by_a_fact():
         session.fact(facts.PendingChanged(deck, 0b111111))
         for slot in range(6):
             session.fact(facts.StemsReady(deck, token, slot, 0.5))
+    clocks = {"/link/peers": 1.0, "/clock/out/late": 2.0, "/clock/in/status": "running", "/clock/in/tempo": 120.0}
+    session.fact(facts.Reported(tuple(clocks.items())))
     moved = {path for path, value in session.state.controls.items() if value != before[path]}
     read = {p for p, control in REGISTRY.items() if control.is_state and not control.is_writable}
     assert read <= moved

@@ -2,162 +2,38 @@
 
 import os
 import shutil
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import pytest
 from blockbuster import blockbuster_ctx
+from pythonosc.tcp_client import SimpleTCPClient
 from pythonosc.udp_client import SimpleUDPClient
 
 from control.control import Kind
-from control.osc_codec import OscMessage, decode, encode, encode_bundle, timetag_of
+from control.osc_codec import decode, encode, encode_bundle, timetag_of
 from control.osc_peers import SUBSCRIPTION_S
-from control.registry import REGISTRY
+from control.osc_stream import Slip
+from control.registry import ALIASES, REGISTRY
 from server.errors import BadRequest
-from server.protocol import PeersChanged
-from server.session.facts import AudibleDeck, EngineRestored
-from server.session.show import Show
-from server.surfaces.osc import MemoryPeers, OscSurface
+from server.session.intent import Intent
 from server.surfaces.timetags import TooFarAhead, frame_of
-from tests.server.session.fake_deckhand import FakeDeckhand
+from tests.server.surfaces.osc_rig import (
+    MUTE,
+    READABLE,
+    VOLUME,
+    FakeClock,
+    Phone,
+    lan_address,
+    rig_and_phone,
+    running,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
-MUTE = "/deck/1/stem/vocals/mute"
-VOLUME = "/deck/1/stem/vocals/volume"
-READABLE = {path for path, control in REGISTRY.items() if control.is_readable}
 SENDER = str(Path(__file__).parents[2] / "control" / "sender.py")
-
-
-@dataclass
-class FakeClock:
-    """The engine's clock pair, one second of sound at 48 kHz after another, with a latency."""
-
-    frame: int = 1_000_000
-    monotonic_ns: int = field(default_factory=time.monotonic_ns)
-    latency_frames: int = 256
-    rate: float = 48_000.0
-
-
-class Rig:
-    """A show, its OSC surface, and what tests change about the world."""
-
-    def __init__(self) -> None:
-        self.deckhand = FakeDeckhand({"song": 100.0})
-        self.show = Show(self.deckhand)
-        self.deckhand.report = self.show.report
-        self.store = MemoryPeers()
-        self.levels: dict[str, float] = dict.fromkeys((p for p, c in REGISTRY.items() if c.is_telemetry), 0.0)
-        self.clock: FakeClock | None = FakeClock()
-        self.now_offset = 0.0
-        self.peers: list[PeersChanged] = []
-        self.asked = 0
-        self.surface = OscSurface(
-            self.show,
-            peers=self.store,
-            telemetry=self._telemetry,
-            clock=lambda: self.clock,
-            on_peers=self.peers.append,
-            now=lambda: time.monotonic() + self.now_offset,
-        )
-
-    def _telemetry(self) -> Mapping[str, float]:
-        self.asked += 1
-        return dict(self.levels)
-
-    @property
-    def port(self) -> int:
-        return self.surface.port
-
-    async def value(self, path: str, wanted: object) -> None:
-        await until(lambda: self.show.controls[path] == wanted)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    with anyio.move_on_after(seconds):
-        while not condition():
-            await anyio.sleep(0.002)
-    assert condition()
-
-
-@asynccontextmanager
-async def running(lan: bool = False) -> AsyncIterator[Rig]:
-    rig = Rig()
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(rig.show.run)
-        rig.show.report(EngineRestored((AudibleDeck(),) * 4, 48_000))
-        await rig.show.settle()
-        rig.deckhand.commands.clear()
-
-        async def surface(*, task_status: anyio.abc.TaskStatus[int]) -> None:
-            await rig.surface.run(0, lan=lan, task_status=task_status)
-
-        await tasks.start(surface)
-        yield rig
-        tasks.cancel_scope.cancel()
-
-
-class Phone:
-    """A UDP client that keeps what it is sent, decoded."""
-
-    def __init__(self, rig: Rig, host: str = "127.0.0.1") -> None:
-        self.rig = rig
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
-        self.socket.setblocking(False)
-        self.host = host
-        self.heard: list[OscMessage] = []
-
-    @property
-    def port(self) -> int:
-        return int(self.socket.getsockname()[1])
-
-    def send(self, address: str, *args: object) -> None:
-        self.raw(encode(address, *args))  # type: ignore[arg-type]
-
-    def raw(self, data: bytes) -> None:
-        self.socket.sendto(data, (self.host, self.rig.port))
-
-    def read(self) -> list[OscMessage]:
-        while True:
-            try:
-                self.heard += decode(self.socket.recv(65_535))
-            except BlockingIOError:
-                return self.heard
-
-    def values(self) -> dict[str, object]:
-        return {message.address: message.args[0] for message in self.read() if message.args}
-
-    def errors(self) -> list[tuple[object, ...]]:
-        return [message.args for message in self.read() if message.address == "/error"]
-
-    async def hears(self, address: str, *args: object) -> None:
-        wanted = (address, tuple(args))
-        await until(lambda: wanted in [(message.address, message.args) for message in self.read()])
-
-    async def answered(self) -> None:
-        """Wait until everything sent before has been handled."""
-        token = time.monotonic_ns() % 2**30
-        self.send("/ping", token)
-        await self.hears("/pong", token)
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-@asynccontextmanager
-async def rig_and_phone() -> AsyncIterator[tuple[Rig, Phone]]:
-    async with running() as rig:
-        phone = Phone(rig)
-        try:
-            yield rig, phone
-        finally:
-            phone.close()
 
 
 # -- moving the show --------------------------------------------------------------------------------------------------
@@ -420,19 +296,6 @@ async def test_ping_answers_with_what_was_sent() -> None:
 # -- peers ------------------------------------------------------------------------------------------------------------
 
 
-def lan_address() -> str:
-    """Return an address of this machine that is not loopback; datagrams to it come from it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            host = str(probe.getsockname()[0])
-        except OSError:
-            host = "127.0.0.1"
-    if host.startswith("127."):
-        pytest.skip("this machine has no address but loopback")
-    return host
-
-
 async def test_a_sender_nobody_knows_waits_and_moves_nothing_until_it_is_allowed() -> None:
     host = lan_address()
     async with running() as rig:
@@ -501,3 +364,157 @@ async def test_nothing_blocks_the_loop() -> None:
             phone.send(MUTE, 1)
             await rig.value(MUTE, 1)
             await phone.answered()
+
+
+# -- patterns ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_pattern_moves_everything_it_fits() -> None:
+    async with rig_and_phone() as (rig, phone):
+        phone.send("/deck/{1,2}/stem/*/mute", 1)
+        await phone.answered()
+        await rig.show.settle()
+        muted = {path for path, value in rig.show.controls.items() if path.endswith("/mute") and value == 1}
+        assert muted == {path for path in REGISTRY if path.endswith("/mute") and path[6] in "12"}
+        phone.send("/stem/[1-2]/volume", 0.25)
+        await rig.value("/deck/1/stem/drums/volume", 0.25)
+        assert rig.show.controls["/deck/1/stem/vocals/volume"] == 0.25
+        assert phone.errors() == []
+
+
+async def test_a_pattern_is_answered_once_for_what_it_could_not_do() -> None:
+    async with rig_and_phone() as (rig, phone):
+        phone.send("/deck/1/*", 0.5)
+        await phone.answered()
+        ((path, told), *rest) = [error for error in phone.errors() if error[0] == "/deck/1/*"]
+        assert path == "/deck/1/*"
+        assert "controls did not take it" in str(told)
+        assert len(rest) == 0
+        await rig.show.settle()
+        assert rig.show.controls["/deck/1/volume"] == 0.5
+        phone.heard.clear()
+        for pattern in ("/nothing/*", "/deck/[1/volume", "/" + "*" * 300):
+            phone.send(pattern, 1)
+        await phone.answered()
+        assert len(phone.errors()) == 3
+
+
+# -- TCP --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["1.0", "1.1"])
+async def test_python_osc_moves_and_hears_the_show_over_tcp(mode: str) -> None:
+    async with running() as rig:
+        client = await anyio.to_thread.run_sync(lambda: SimpleTCPClient("127.0.0.1", rig.port, mode=mode))
+        try:
+            await anyio.to_thread.run_sync(client.send_message, "/subscribe", 0)
+            await until(lambda: len(rig.surface.subscribers()) == 1)
+            await anyio.to_thread.run_sync(client.send_message, VOLUME, 0.25)
+            await rig.value(VOLUME, 0.25)
+            heard: list[tuple[str, object]] = []
+
+            def listen() -> None:
+                for data in client.receive(timeout=10):
+                    heard.extend((message.address, message.args[0]) for message in decode(data))
+
+            with anyio.fail_after(15):
+                while (VOLUME, 0.25) not in heard:
+                    await anyio.to_thread.run_sync(listen)
+        finally:
+            await anyio.to_thread.run_sync(client.close)
+        await until(lambda: rig.surface.subscribers() == [])
+        assert "osc_gone" in [notice.code for notice in rig.notices]
+
+
+@pytest.mark.skipif(shutil.which("oscsend") is None and not os.environ.get("CI"), reason="no oscsend here")
+async def test_oscsend_mutes_the_vocals_over_tcp() -> None:
+    async with running() as rig:
+        await anyio.run_process(["oscsend", f"osc.tcp://127.0.0.1:{rig.port}/", MUTE, "i", "1"])
+        await rig.value(MUTE, 1)
+
+
+async def test_a_stream_that_is_lost_is_closed_and_the_others_go_on() -> None:
+    async with rig_and_phone() as (rig, phone):
+        async with await anyio.connect_tcp("127.0.0.1", rig.port) as stream:
+            await stream.send(b"\x00\x00\x00\x00garbage")
+            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                await stream.receive()
+        phone.send(MUTE, 1)
+        await rig.value(MUTE, 1)
+
+
+async def test_a_fast_stream_is_slowed_down_and_loses_nothing() -> None:
+    async with running() as rig:
+        count = 3000
+        async with await anyio.connect_tcp("127.0.0.1", rig.port) as stream:
+            await stream.send(b"".join(Slip().frame(encode(MUTE, number % 2)) for number in range(count)))
+            await until(lambda: rig.surface.counts().handled == count)
+        assert rig.surface.counts().refused == 0
+
+
+# -- aliases, and who misbehaves --------------------------------------------------------------------------------------
+
+
+async def test_a_layout_of_the_earlier_system_follows_the_show() -> None:
+    async with rig_and_phone() as (rig, phone):
+        phone.send("/subscribe", 0)
+        await until(lambda: set(phone.values()) >= READABLE)
+        assert not set(ALIASES) & set(phone.values()), "who does not use the old names does not hear them"
+        phone.send("/stem/1/mute", 1)
+        await phone.hears("/stem/1/mute", 1)
+        rig.show.submit(Intent("/deck/2/stem/vocals/volume", 0.5))
+        rig.show.submit(Intent("/session/focus", "2"))
+        await phone.hears("/stem/1/mute", 0)
+        await phone.hears("/stem/1/volume", 0.5)
+
+
+async def test_a_storm_from_one_surface_delays_no_other_and_loses_no_press() -> None:
+    """5,000 messages at once, faders among presses: every press arrives, in order, and the last place of each fader."""
+    async with rig_and_phone() as (rig, phone):
+        granted = min(5000, rig.surface.counts().receive_buffer // 1280 - 1)
+        storm = Phone(rig)
+        presses = 0
+        for number in range(granted):
+            if number % 10 == 9:
+                presses += 1
+                storm.send("/deck/2/stem/drums/mute", presses % 2)
+            else:
+                storm.send(f"/deck/2/stem/{('drums', 'bass')[number % 2]}/volume", number / granted)
+        phone.send(MUTE, 1)
+        await rig.value(MUTE, 1)
+        await until(lambda: rig.surface.counts().waiting == 0)
+        await rig.show.settle()
+        counts = rig.surface.counts()
+        assert counts.handled + counts.superseded == granted + 1
+        assert counts.lost == counts.refused == 0
+        order = [intent.path for intent in rig.obeyed]
+        assert order.count("/deck/2/stem/drums/mute") == presses
+        assert "/deck/2/stem/drums/mute" in order[order.index(MUTE) :], "the other hand did not wait for the storm"
+        assert rig.show.controls["/deck/2/stem/bass/volume"] == pytest.approx((granted - 1) / granted, abs=0.01)
+        await until(lambda: "osc_flood" in [notice.code for notice in rig.notices])
+        storm.close()
+
+
+async def test_who_sends_garbage_is_marked() -> None:
+    async with rig_and_phone() as (rig, phone):
+        for _ in range(20):
+            phone.raw(b"GET / HTTP/1.1\r\n")
+        await until(lambda: "osc_garbage" in [notice.code for notice in rig.notices])
+        phone.send(MUTE, 1)
+        await rig.value(MUTE, 1)
+
+
+async def test_a_monitor_sees_every_message_and_what_it_does() -> None:
+    async with rig_and_phone() as (rig, phone):
+        watcher = Phone(rig)
+        watcher.send("/monitor", 0)
+        await watcher.answered()
+        phone.send("/stem/1/mute", 1)
+        phone.send("/deck/*/volume", 0.5)
+        await phone.answered()
+        source = f"127.0.0.1:{phone.port}"
+        await until(lambda: sum(message.address == "/monitor" for message in watcher.read()) >= 3)
+        lines = [str(message.args[1]) for message in watcher.read() if message.args[:1] == (source,)]
+        assert "/stem/1/mute 1  ->  /deck/1/stem/vocals/mute 1 (of the deck that has the focus)" in lines
+        assert any(line.startswith("/deck/*/volume 0.5  ->  4 controls") for line in lines)
+        watcher.close()

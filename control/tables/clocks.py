@@ -1,0 +1,69 @@
+"""The rows of the session's tempo and of the clocks that come in and go out.
+
+Owner: nobody changes them at run time. Units: as each row says.
+"""
+
+from collections.abc import Iterator
+
+from control.clocks.timecode import RATES
+from control.clocks.wire import OFF
+from control.control import Access, Control, Kind, toggle
+
+
+def clock_rows() -> Iterator[Control]:
+    """Yield every row of the clocks."""
+    yield Control(
+        "/session/tempo", Kind.CONTINUOUS, "Tempo that clocks go out with and come in to", "BPM", 20.0, 400.0, 120.0
+    )
+    yield toggle("/link/enabled", "Share tempo and beat over Ableton Link (optional package)")
+    yield toggle("/link/start_stop", "Share start and stop of the deck in focus over Link")
+    yield Control(
+        "/link/peers", Kind.CONTINUOUS, "Other programs in the Link session", "", 0.0, None, 0.0, access=Access.READ
+    )
+    yield toggle("/clock/out", "Send MIDI clock, with Start, Stop and song position of the deck in focus")
+    yield Control(
+        "/clock/out/ports",
+        Kind.TEXT,
+        "MIDI outputs that clock and timecode go to beside our own port, as a pattern (* and ?)",
+        default="",
+    )
+    yield Control(
+        "/clock/out/late",
+        Kind.CONTINUOUS,
+        "How late the latest message of the last second was handed to the system",
+        "frames",
+        0.0,
+        None,
+        0.0,
+        access=Access.READ,
+    )
+    yield Control(
+        "/clock/in",
+        Kind.TEXT,
+        "MIDI inputs whose clock sets the tempo, beside our own port, as a pattern (* and ?); empty: none",
+        default="",
+    )
+    yield toggle("/clock/in/transport", "Start, Stop and song position that come in move the deck in focus")
+    yield Control(
+        "/clock/in/status",
+        Kind.CHOICE,
+        "How the clock that comes in is",
+        default=OFF,
+        choices=(OFF, "waiting", "stopped", "running", "lost"),
+        access=Access.READ,
+    )
+    yield Control(
+        "/clock/in/tempo", Kind.CONTINUOUS, "Tempo of the clock that comes in", "BPM", 0.0, 400.0, 0.0,
+        access=Access.READ,
+    )  # fmt: skip
+    yield Control(
+        "/timecode/out",
+        Kind.CHOICE,
+        "Send MIDI timecode of the deck in focus, at this rate",
+        "frames/s",
+        default=OFF,
+        choices=(OFF, *RATES),
+    )
+    yield Control(
+        "/timecode/offset", Kind.CONTINUOUS, "What timecode shows at the start of the track", "s", 0.0, 86_399.0, 0.0
+    )
