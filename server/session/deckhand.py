@@ -27,18 +27,19 @@ from audio.commands import EventKind
 from audio.errors import AudioError, EngineBusy
 from audio.rings import ClockPair
 from audio.units import DECKS, ENGINE_RATE
+from server.marks import Marks
 from server.protocol import EngineStatus, Meters
 from server.session import telemetry
 from server.session.effects import EngineCommand, Notice
 from server.session.facts import (
     AudibleDeck,
-    DeckEnded,
     EngineLost,
     EngineRestored,
     Fact,
     GapChanged,
     PendingChanged,
 )
+from server.session.hearing import fact_of
 from server.session.loader import DeckLoader, Tracks
 from server.session.records import records
 
@@ -80,7 +81,7 @@ class EngineDeckhand:
         self._status = STOPPED
         self._refused = 0
         self._missing: dict[int, float] = {}
-        self.loader = DeckLoader(tracks, self._tell)
+        self.loader = DeckLoader(tracks, self._tell, lambda notice: self._notify(notice))
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
@@ -98,6 +99,14 @@ class EngineDeckhand:
     def eject(self, deck: int) -> None:
         """Take off what the deck holds."""
         self.loader.eject(deck)
+
+    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
+        """Give the track `token` on a deck its beats."""
+        self.loader.set_grid(deck, token, beats, origin)
+
+    def save_marks(self, track_id: str, marks: Marks) -> None:
+        """Keep a track's marks in the library."""
+        self.loader.keeper.save(track_id, marks)
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Go on feeding a deck that an engine kept playing."""
@@ -237,8 +246,9 @@ class EngineDeckhand:
         """Take the engine's events."""
         for event in client.events():
             kind, deck = int(event["kind"]), int(event["deck"])
-            if kind == EventKind.DECK_ENDED:
-                self._report(DeckEnded(deck, int(event["token"]), float(event["a"]) / client.rate))
+            fact = fact_of(event, client.rate)
+            if fact is not None:
+                self._report(fact)
             elif kind == EventKind.COMMAND_REFUSED:
                 _log.warning("the engine refused a command of kind %d for deck %d", int(event["a"]), deck + 1)
             elif kind == EventKind.AUDIO_MISSING:
@@ -307,7 +317,14 @@ def _audible(snapshot: np.void, rate: int, ahead_s: float) -> tuple[AudibleDeck,
     for record in snapshot["decks"]:
         playing, duration_s = bool(record["playing"]), int(record["duration"]) / rate
         position_s = float(record["position"]) / rate
+        start_s, end_s = float(record["loop_in"]) / rate, float(record["loop_out"]) / rate
+        loops = bool(record["loop_active"])
         if playing:
+            inside = loops and start_s <= position_s < end_s
             position_s += ahead_s * float(record["rate"])
-        decks.append(AudibleDeck(int(record["token"]), min(max(position_s, 0.0), duration_s), playing, duration_s))
+            if inside:
+                position_s = start_s + (position_s - start_s) % (end_s - start_s)
+        place_s = min(max(position_s, 0.0), duration_s)
+        ends = (start_s, end_s) if end_s > start_s else (-1.0, -1.0)
+        decks.append(AudibleDeck(int(record["token"]), place_s, playing, duration_s, loops, ends))
     return tuple(decks)

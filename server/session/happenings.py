@@ -13,6 +13,8 @@ from server.session import facts
 from server.session.draft import Draft, clear
 from server.session.effects import AdoptDeck, LoadRefused
 from server.session.intent import Refused
+from server.session.marking import take_marks
+from server.session.marks_heard import MARKS_HEARD
 from server.session.rows import ROWS
 from server.session.state import DeckMemory
 
@@ -35,6 +37,7 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
     draft.set(f"{path}/duration", fact.duration_s)
     draft.set(f"{path}/status", "ready")
     draft.set(f"{path}/play", int(plays))
+    take_marks(draft, fact.deck, fact.analysed, fact.marks, fresh=True)
     if seek is not None:
         position_s = min(seek, fact.duration_s)
         draft.remember(fact.deck, position_s=position_s)
@@ -118,6 +121,9 @@ def _meet(draft: Draft, deck: int, audible: facts.AudibleDeck) -> None:
     draft.set(f"{path}/play", int(audible.playing))
     draft.set(f"{path}/status", "ready")
     draft.set(f"{path}/duration", audible.duration_s)
+    draft.set(f"{path}/loop/active", int(audible.loop_active))
+    draft.set(f"{path}/loop/start", audible.loop_s[0])
+    draft.set(f"{path}/loop/end", audible.loop_s[1])
     if memory.loading:
         draft.load(deck, memory.wanted, _place_wanted(memory), memory.play_when_loaded)
     elif memory.track_id:
@@ -138,5 +144,6 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.PendingChanged: _pending_changed,
     facts.EngineLost: _engine_lost,
     facts.EngineRestored: _engine_restored,
+    **MARKS_HEARD,
 }
 """What each kind of fact does."""

@@ -29,8 +29,9 @@ def meters(snapshot: "np.void | None", status: EngineStatus, positions: tuple[fl
         return Meters(0, decks, [0.0, 0.0], 0.0, status)
     decks = [_deck(snapshot["decks"][deck], positions[deck]) for deck in range(DECKS)]
     return Meters(
-        int(snapshot["frame"]), decks, snapshot["master_peak"].tolist(), float(snapshot["limiter_db"]), status
-    )
+        int(snapshot["frame"]), decks, snapshot["master_peak"].tolist(), float(snapshot["limiter_db"]), status,
+        float(snapshot["tempo"]),
+    )  # fmt: skip
 
 
 def _deck(record: Any, position_s: float) -> DeckMeters:
@@ -40,6 +41,9 @@ def _deck(record: Any, position_s: float) -> DeckMeters:
         bool(record["playing"]),
         float(record["peak"].max()),
         dict(zip(STEMS, record["stem_peak"].tolist(), strict=False)),
+        float(record["beat"]),
+        float(record["tempo"]),
+        float(record["phase"]),
     )
 
 
@@ -49,10 +53,14 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/level/left": message.master[0],
         "/mixer/level/right": message.master[1],
         "/mixer/limiter": message.limiter_db,
+        "/session/tempo": message.tempo,
     }
     for number, deck in enumerate(message.decks, start=1):
         found[f"/deck/{number}/position"] = deck.position
         found[f"/deck/{number}/level"] = deck.level
+        found[f"/deck/{number}/beat"] = deck.beat
+        found[f"/deck/{number}/tempo"] = deck.tempo
+        found[f"/deck/{number}/phase"] = deck.phase
         for stem, level in deck.stems.items():
             found[f"/deck/{number}/stem/{stem}/level"] = level
     return found

@@ -18,6 +18,7 @@ from audio.launch import adopt_or_start
 from audio.settings import AudioSettings
 from audio.source import DeckSource, StemSource
 from audio.units import STEMS
+from server.marks import NO_MARKS, Grid, Marks
 from server.session.deckhand import EngineDeckhand
 from server.session.intent import Intent
 from server.session.show import Show
@@ -45,9 +46,17 @@ def made(folder: Path) -> tuple[DeckSource, DeckSource]:
 class Library:
     def __init__(self, source: DeckSource) -> None:
         self.source = source
+        self.grid: Grid | None = None
+        self.kept = NO_MARKS
 
     async def deck_source(self, track_id: UUID) -> DeckSource:
         return self.source
+
+    async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
+        return self.grid, self.kept
+
+    async def save_marks(self, track_id: UUID, marks: Marks) -> None:
+        self.kept = marks
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         return SimpleNamespace(title="Title", artist="Artist")
