@@ -81,13 +81,16 @@ export interface StateMessage {
   changes: Record<string, Value>;
 }
 
-/** One deck's telemetry. `stems` are peaks by stem name. */
+/** One deck's telemetry. `stems` are peaks by stem name; `beat` counts from the first downbeat, `tempo` is in beats a minute (0 without a grid), `phase` in beats ahead of the leader. */
 export interface DeckMeters {
   position: Seconds;
   rate: number;
   playing: boolean;
   level: number;
   stems: Record<string, number>;
+  beat: number;
+  tempo: number;
+  phase: number;
 }
 
 /** Telemetry, at most 30 a second. `frame` is the engine's clock. */
@@ -98,6 +101,7 @@ export interface MetersMessage {
   master: number[];
   limiter_db: Decibels;
   engine: EngineStatus;
+  tempo: number;
 }
 
 /** A job moved. `progress` 0 to 100; `error` says what to do when it failed. */
@@ -207,7 +211,7 @@ export type ServerMessage =
 const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   welcome: { protocol: 'number', version: 'string', rev: 'number', controls: 'map', engine: 'map' },
   state: { rev: 'number', changes: 'map' },
-  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map' },
+  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', tempo: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   library: { track_id: 'string', change: 'string' },
   peers: { peers: 'list' },
