@@ -1,6 +1,6 @@
 """Slip: the track runs on silently while a loop, a scratch, reverse or a held hot cue plays something else.
 
-    begins: the shadow stands where the playhead is --> runs on at the deck's own speed --> ends: the playhead goes there
+    begins: the shadow stands where the playhead is --> runs on at the deck's speed --> ends: the playhead goes there
 
 Owner: the kernel. Units: track frames and 2^-56 frames, as the playhead's.
 """
