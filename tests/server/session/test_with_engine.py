@@ -113,11 +113,20 @@ async def test_a_song_its_stems_a_crash_and_a_return(tmp_path: Path):
             client, process = await adopt_or_start(Path(runtime), settings, log=tmp_path / "engine.log")
             try:
                 deckhand.attach(client)
+                library.grid = Grid(tuple(0.5 * beat for beat in range(40)))
                 put("/deck/1/load", str(track))
                 put("/deck/1/play", 1)
                 put("/deck/1/stem/vocals/mute", 1)
                 await until(show, "/deck/1/stem/vocals/pending", 1)
                 await hears(deckhand, everything)
+                with anyio.fail_after(20):
+                    while deckhand.telemetry()["/deck/1/tempo"] != pytest.approx(120.0):
+                        await anyio.sleep(0.01)
+                put("/deck/1/hotcue/2/set", 1)
+                with anyio.fail_after(20):
+                    while not library.kept.hotcues:
+                        await anyio.sleep(0.01)
+                assert library.kept.hotcues[0].slot == 2
 
                 library.source, job = growing, uuid4()
                 wholly_there()
