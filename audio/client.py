@@ -33,6 +33,7 @@ from audio.control_messages import (
     Quit,
     Refused,
     Request,
+    SetGrid,
     Status,
     StatusReport,
     StemRanges,
@@ -154,6 +155,13 @@ class EngineClient:
         """
         given = None if ranges is None else tuple((int(a), int(b)) for a, b in ranges)
         await self._ask(StemRanges(deck, token, slot, str(path), given, gain, label))
+
+    async def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int = 0) -> None:
+        """Give a loaded track its beats, in seconds, and the number of the first downbeat; none: no grid.
+
+        Ignored when `token` is no longer loaded. Raises LoadRefused for beats that do not grow, EngineGone.
+        """
+        await self._ask(SetGrid(deck, token, tuple(beats), origin))
 
     async def eject(self, deck: int, token: int = 0) -> None:
         """Empty a deck; with a token, only when the deck still holds it."""

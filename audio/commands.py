@@ -65,6 +65,70 @@ class CommandKind(IntEnum):
     """a: index into CROSSFADER_CURVES."""
     MASTER_VOLUME = 34
     """a: gain, 0 to 1."""
+    QUANTIZE = 48
+    """a: 1 lets what is done to the deck fall on its beat grid."""
+    BEATJUMP = 49
+    """a: beats to jump, negative backwards; without a grid by the session's tempo."""
+    LOOP_IN = 50
+    """The loop begins here."""
+    LOOP_OUT = 51
+    """The loop ends here and is on."""
+    LOOP_ACTIVE = 52
+    """a: 1 turns the loop on where the playhead is, 0 off."""
+    LOOP_BEATS = 53
+    """a: beats; a loop of that length from here, or from its beginning when one is on."""
+    LOOP_SCALE = 54
+    """a: factor on the length of the loop."""
+    LOOP_MOVE = 55
+    """a: beats to move the loop by; a playhead inside goes along."""
+    LOOP_RELOOP = 56
+    """Leaves the loop, or goes back to its beginning and turns it on."""
+    LOOP_ROLL = 57
+    """a: beats of a loop that the track runs on under; 0 ends it."""
+    LOOP_PUT = 58
+    """a, b: in and out in track frames, off; b not above a: no loop."""
+    CUE = 59
+    """a: 1 presses the cue button, 0 lets it go."""
+    CUE_PUT = 60
+    """a: the main cue, in track frames."""
+    HOTCUE_GO = 61
+    """slot: hot cue; a: 1 presses its pad, 0 lets it go. An empty one is set."""
+    HOTCUE_SET = 62
+    """slot: hot cue; here, or the loop that is on."""
+    HOTCUE_CLEAR = 63
+    """slot: hot cue."""
+    HOTCUE_PUT = 64
+    """slot: hot cue; a, b: from and to in track frames; b not above a: a point."""
+    MEMORY_SET = 65
+    """a: a memory point in track frames; negative: where the playhead is."""
+    MEMORY_GO = 66
+    """a: 1 goes to the next memory point, -1 to the one before."""
+    MEMORY_CLEAR = 67
+    """a: 0 forgets the memory point nearest to the playhead, 1 all of them."""
+    PLACE_ASK = 68
+    """slot: any number; PLACE_TOLD with the same slot says where the playhead is on this frame."""
+    SYNC = 69
+    """a: 1 lets the deck follow the leader's tempo and beats."""
+    LEADER = 70
+    """a: 1 makes the deck the leader, 0 leaves the choice to the engine."""
+    TEMPO = 71
+    """a: beats a minute of the session; moves the leader."""
+    BEND = 72
+    """a: -1 to 1, a push on the speed while it is held."""
+    JOG = 73
+    """a: turns of a platter: a nudge while the deck plays, a move while it stands."""
+    TOUCH = 74
+    """a: 1 lays a hand on the record, 0 takes it off."""
+    SCRATCH = 75
+    """a: where the hand has the record, in track frames from where it touched it."""
+    SLIP = 76
+    """a: 1 lets the track run on silently under loops, reverse, scratches and hot cues."""
+    REVERSE = 77
+    """a: 1 plays backwards."""
+    WIND = 78
+    """a: 1 brakes to a stand, -1 spins back, 0 lets go."""
+    STEM_LOOP = 79
+    """slot: stem; a: beats of a loop of this stem alone, 0 ends it."""
 
 
 COMMAND: Final = np.dtype(
@@ -130,6 +194,28 @@ class EventKind(IntEnum):
     """A stretch to be played was not in memory and was silent; a: position, b: frames of silence."""
     COMMAND_REFUSED = 7
     """A command was out of range or for a deck that holds something else; a: its kind."""
+    PLACE_TOLD = 16
+    """Answer to PLACE_ASK with the same slot; a: position, b: beat."""
+    PLAY_CHANGED = 17
+    """The deck starts or stops by something else than DECK_PLAY; a: 1 or 0, b: position."""
+    CUE_MOVED = 18
+    """The main cue was set; a: position."""
+    HOTCUE_STORED = 19
+    """Hot cue `slot` was set; a: from, b: to (not above a: a point)."""
+    HOTCUE_CLEARED = 20
+    """Hot cue `slot` was cleared."""
+    LOOP_CHANGED = 21
+    """The deck's loop; slot: 1 it is on, 2 it rolls, 3 both; a: in, b: out (not above a: none)."""
+    MEMORY_STORED = 22
+    """A memory point was set; a: position."""
+    MEMORY_CLEARED = 23
+    """A memory point is gone; a: position."""
+    LEADER_CHANGED = 24
+    """The leader is the deck `slot`, or nobody where there is no such deck."""
+    RATE_FOLLOWED = 25
+    """The deck's own speed was set by something else than DECK_RATE; a: the speed."""
+    STEM_LOOP_CHANGED = 26
+    """The loop of stem `slot`; a: in, b: out (not above a: none)."""
 
 
 EVENT: Final = np.dtype(
@@ -163,11 +249,23 @@ DECK_SNAPSHOT: Final = np.dtype(
         ("peak", "<f4", (2,)),
         ("rms", "<f4", (2,)),
         ("stem_peak", "<f4", (8,)),
+        ("beat", "<f8"),
+        ("tempo", "<f8"),
+        ("phase", "<f8"),
+        ("loop_in", "<f8"),
+        ("loop_out", "<f8"),
+        ("loop_active", "u1"),
+        ("leads", "u1"),
+        ("synced", "u1"),
+        ("gridded", "u1"),
+        ("spare", "u1", (4,)),
     ],
     align=True,
 )
 """A deck at the end of a block. `position` is what is heard, in track frames; `pending_mask` has a bit for each
-stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for."""
+stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for.
+`beat` counts from the first downbeat, `tempo` is in beats a minute at the speed the deck has (0 without a grid),
+`phase` how far the deck is ahead of the leader's beat, in beats."""
 
 SNAPSHOT: Final = np.dtype(
     [
@@ -183,6 +281,7 @@ SNAPSHOT: Final = np.dtype(
         ("silent_frames", "<u8"),
         ("commands_applied", "<u8"),
         ("events_lost", "<u8"),
+        ("tempo", "<f8"),
     ],
     align=True,
 )

@@ -41,6 +41,16 @@ class StemRanges(_Message, frozen=True, tag="stem_ranges"):
     label: str = ""
 
 
+class SetGrid(_Message, frozen=True, tag="set_grid"):
+    """The beats of the track `token` on `deck`, in seconds, growing; `origin` is the number of the first downbeat.
+    No beats: no grid."""
+
+    deck: int
+    token: int
+    beats: tuple[float, ...]
+    origin: int = 0
+
+
 class Eject(_Message, frozen=True, tag="eject"):
     """Empty a deck. `token` of 0: whatever it holds."""
 
@@ -115,5 +125,5 @@ class StatusReport(_Message, frozen=True, tag="status_report"):
     message_count: int
 
 
-Request = Load | DeclareStems | StemRanges | Eject | Status | Quit | Hello
+Request = Load | DeclareStems | StemRanges | SetGrid | Eject | Status | Quit | Hello
 Answer = Done | Refused | StatusReport

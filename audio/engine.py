@@ -31,6 +31,7 @@ from audio.control_messages import (
     Quit,
     Refused,
     Request,
+    SetGrid,
     SlotReport,
     Status,
     StatusReport,
@@ -212,6 +213,8 @@ class Engine:
                         self.residency.declare(track, request.stems)
                 case StemRanges():
                     self._stem_ranges(request)
+                case SetGrid():
+                    self._set_grid(request)
                 case Eject():
                     self._eject(request)
                 case Status():
@@ -276,6 +279,17 @@ class Engine:
         label = known.sources[request.slot].label if known and request.slot in known.sources else request.label
         source = source_of(request.slot, label, request.path, request.ranges, request.gain)
         self.residency.update(track, source)
+
+    def _set_grid(self, request: SetGrid) -> None:
+        if self._track(request.deck, request.token) is None:
+            return
+        places = [beat * self._settings.rate for beat in request.beats]
+        try:
+            self._host.set_grid(request.deck, request.token, places, request.origin)
+        except HostBusy as fault:
+            raise EngineBusy(str(fault)) from fault
+        except ValueError as fault:
+            raise LoadRefused(str(fault)) from fault
 
     def _eject(self, request: Eject) -> None:
         if not 0 <= request.deck < DECKS:

@@ -17,7 +17,17 @@ from audio.commands import CHUNK_FRAMES, FADE_S, Commands
 from audio.errors import AudioError
 from audio.kernel import layout
 from audio.kernel.callback import CALLBACK, null_loop
-from audio.kernel.layout import HOST_BIND, HOST_CAPACITY, HOST_COMMAND, HOST_EJECT, HOST_LOAD, NONE, SCHEDULED, STATE
+from audio.kernel.layout import (
+    HOST_BIND,
+    HOST_CAPACITY,
+    HOST_COMMAND,
+    HOST_EJECT,
+    HOST_GRID,
+    HOST_LOAD,
+    NONE,
+    SCHEDULED,
+    STATE,
+)
 from audio.kernel.render import RENDER
 from audio.kernel.render import render as _render
 from audio.kernel.sinc import table
@@ -32,7 +42,7 @@ from audio.rings import (
     SnapshotReader,
     fence,
 )
-from audio.units import DECKS, ENGINE_RATE, STEM_SLOTS
+from audio.units import DECKS, ENGINE_RATE, SESSION_TEMPO_BPM, STEM_SLOTS
 
 PEAK_FALL_DB_S: Final = 24.0
 """Peak meters fall by this many dB a second."""
@@ -129,6 +139,7 @@ class KernelHost:
         self.clock = ClockReader(block["clock"])
         """Reads the clock pair."""
         self._kept: dict[int, SlotMemory] = {}
+        self._grids: dict[int, npt.NDArray[np.float64]] = {}
         self._fill_state()
 
     @property
@@ -196,6 +207,26 @@ class KernelHost:
         """Take the track off `deck`, faded; only if it is `token`, when that is not 0. Raises HostBusy, ValueError."""
         self._put(self._record(HOST_EJECT, deck, token, {}), [])
 
+    def set_grid(self, deck: int, token: int, beats: npt.ArrayLike, origin: float = 0.0) -> None:
+        """Give the track `token` on `deck` its beat grid, or none with no beats.
+
+        `beats`: float64 (n,), n of 0 or from 2 on, the places of the beats in track frames, finite and growing;
+        `origin`: the number of the beat, from 0, that counts as beat 0, the first downbeat. Without effect when the
+        deck holds another track by then. Raises HostBusy, ValueError.
+        """
+        places = np.array(beats, np.float64)
+        if places.ndim != 1 or len(places) == 1 or not np.isfinite(places).all() or not np.isfinite(origin):
+            raise ValueError("a grid has no beats or two and more, each a number")
+        if len(places) and np.diff(places).min() < 1.0:
+            raise ValueError("the beats of a grid follow each other by a frame or more")
+        record = self._record(HOST_GRID, deck, token, {})
+        record["grid"]["beats"] = places.ctypes.data if len(places) else 0
+        record["grid"]["count"] = len(places)
+        record["grid"]["origin"] = origin
+        self._put(record, [])
+        if len(places):
+            self._grids[int(places.ctypes.data)] = places
+
     def send(self, commands: Commands) -> None:
         """Put commands into the command ring as its producer, in order: for offline use, where no server does.
 
@@ -247,6 +278,8 @@ class KernelHost:
         held = self._in_use()
         if held is None:
             return []
+        for key in [key for key in self._grids if key not in held]:
+            del self._grids[key]
         gone = [key for key in self._kept if key not in held]
         return [self._kept.pop(key) for key in gone]
 
@@ -259,13 +292,14 @@ class KernelHost:
                 continue
             fence()
             held: set[int] = set()
+            held.update(int(address) for address in state["decks"]["grid"]["beats"])
             tapes = state["decks"]["tapes"]
             for tape in tapes[tapes["used"] != 0]:
                 held.add(int(tape["mix"]["audio"]))
                 held.update(int(tape["stems"][slot]["audio"]) for slot in range(STEM_SLOTS) if tape["mask"] >> slot & 1)
             for place in range(int(state["host_consumed"]["head"]), int(state["host_produced"]["tail"])):
                 record = state["host_commands"][place % HOST_CAPACITY]
-                held.add(int(record["mix"]["audio"]))
+                held.update((int(record["mix"]["audio"]), int(record["grid"]["beats"])))
                 held.update(int(address) for address in record["stems"]["audio"])
             fence()
             if int(state["busy"]) == busy:
@@ -311,6 +345,8 @@ class KernelHost:
         state["power_rise"] = 1.0 / (POWER_S * self.rate)
         state["limiter_gain"] = state["limiter_low"] = 1.0
         state["curve"] = 1
+        state["leader"] = state["leader_asked"] = NONE
+        state["tempo"] = SESSION_TEMPO_BPM
         _rest(state["master_gain"], 1.0)
         state["first"] = state["last"] = NONE
         state["after"] = np.append(np.arange(1, SCHEDULED), NONE)
@@ -322,11 +358,14 @@ class KernelHost:
             deck["source"] = 1
             deck["side"] = 0 if number % 2 == 0 else 2
             deck["stem_volume"] = 1.0
+            deck["pace"] = deck["follow"] = deck["drive"] = deck["multiple"] = 1.0
+            deck["loop_beats"] = 4.0
             _rest(deck["rate"], 1.0)
             _rest(deck["gain"], 1.0)
             _rest(deck["cross"], np.sin(np.pi / 4))
             _rest(deck["stand_in"], 1.0)
             for slot in range(STEM_SLOTS):
+                _rest(deck["layers"][slot]["fade"], 1.0)
                 _rest(deck["left"][slot], 1.0)
                 _rest(deck["right"][slot], 1.0)
 

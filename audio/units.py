@@ -62,3 +62,6 @@ CROSSFADER_SIDES: Final = ("left", "thru", "right")
 
 DECK_SOURCES: Final = ("mix", "stems")
 """What a deck plays, in the order of the kernel codes."""
+
+SESSION_TEMPO_BPM: Final = 120.0
+"""The session's tempo until somebody sets it or a deck leads."""

@@ -23,6 +23,7 @@ import anyio
 from audio.units import STEMS
 from control.osc_codec import encode
 from control.osc_socket import SocketCounts
+from server.marks import Marks
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, EngineRestored
 from server.session.show import Show
@@ -66,6 +67,12 @@ class _NoEngine:
         pass
 
     def eject(self, deck: int) -> None:
+        pass
+
+    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
+        pass
+
+    def save_marks(self, track_id: str, marks: Marks) -> None:
         pass
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:

@@ -16,15 +16,19 @@ from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
 from control.tables.session import session_rows
 from control.tables.stem import stem_rows
+from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 
 
 def _rows() -> Iterator[Control]:
     for n in range(1, DECKS + 1):
         yield from deck_rows(n)
+        yield from transport_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
+            yield from stem_loop_rows(n, stem)
     yield from mixer_rows()
     yield from session_rows()
+    yield from tempo_rows()
     yield from clock_rows()
     yield from daw_rows()
 

@@ -100,4 +100,5 @@ async def _find(library: Library, name: str) -> LibraryTrack:
             raise NotFound(f"The library has no track called {name!r}") from None
         track_id = found[0].id
     track = await library.track(track_id, None)
-    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist)
+    analysed, marks = await library.marks(track_id)
+    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist, analysed, marks)

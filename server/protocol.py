@@ -74,13 +74,17 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 
 class DeckMeters(msgspec.Struct, frozen=True):
-    """One deck's telemetry. `stems` are peaks by stem name."""
+    """One deck's telemetry. `stems` are peaks by stem name; `beat` counts from the first downbeat, `tempo` is in beats
+    a minute (0 without a grid), `phase` in beats ahead of the leader."""
 
     position: float
     rate: float
     playing: bool
     level: float
     stems: dict[str, float]
+    beat: float = 0.0
+    tempo: float = 0.0
+    phase: float = 0.0
 
 
 class _FromServer(msgspec.Struct, frozen=True, tag_field="type"):

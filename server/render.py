@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from audio.commands import EventKind
 from audio.errors import AudioError
 from audio.units import DECKS, ENGINE_RATE
 from control.control import Value
 from server.errors import BadRequest, ServerError
-from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice
+from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice, SetGrid
 from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, EngineRestored, Fact, StemsReady
+from server.session.hearing import fact_of
 from server.session.intent import Intent, Refused
 from server.session.records import records
 from server.session.script import Problem, ScriptRejected, TimedIntent, read_log
@@ -180,10 +180,11 @@ class _Player:
         while self._host.frame < frame:
             self._sink.write(self._host.render(min(self._block, frame - self._host.frame)))
             for event in self._host.events():
-                if event["kind"] == EventKind.DECK_ENDED:
+                fact = fact_of(event, self._rate)
+                if isinstance(fact, DeckEnded):
                     self._last_sound = max(self._last_sound, int(event["frame"]))
-                    ended = DeckEnded(int(event["deck"]), int(event["token"]), float(event["a"]) / self._rate)
-                    self._take(ended)
+                if fact is not None:
+                    self._take(fact)
             if self._host.frame - self._told >= self._rate:
                 self._told = self._host.frame
                 self._host.collect()
@@ -200,6 +201,9 @@ class _Player:
                     commands.append(effect)
                 case LoadTrack():
                     facts += self._load(effect)
+                case SetGrid():
+                    places = [beat * self._rate for beat in effect.beats]
+                    self._host.set_grid(effect.deck, effect.token, places, effect.origin)
                 case EjectDeck():
                     self._host.eject(effect.deck)
                 case Refused() | Notice():
@@ -216,7 +220,15 @@ class _Player:
         position = round(wish.position_s * self._rate)
         self._host.load(wish.deck, wish.token, material.mix, position, material.stems)
         facts: list[Fact] = [
-            DeckLoaded(wish.deck, wish.token, material.title, material.artist, material.frames / self._rate)
+            DeckLoaded(
+                wish.deck,
+                wish.token,
+                material.title,
+                material.artist,
+                material.frames / self._rate,
+                material.grid,
+                material.marks,
+            )
         ]
         for slot, memory in material.stems.items():
             facts.append(StemsReady(wish.deck, wish.token, slot, float(memory.ready.mean())))

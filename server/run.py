@@ -305,6 +305,7 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
     def on_change(change: LibraryChanged, user_id: int) -> None:
         live.publish(change, user_id)
         services.deckhand.loader.refresh(UUID(change.track_id))
+        services.deckhand.loader.remark(UUID(change.track_id))
 
     async def on_import(track_id: UUID, user_id: int) -> None:
         if services.settings.analyze_on_import and services.settings.workers:

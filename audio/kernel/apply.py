@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer --> checked, clamped --> wishes, targets of ramps
+    family of the kind: deck | stem | mixer | transport --> checked, clamped --> wishes, targets of ramps
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -11,12 +11,18 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import RATE_LIMITS, TRIM_LIMITS, CommandKind, EventKind
+from audio.kernel import transport
 from audio.kernel.compiled import compiled
+from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.layout import NONE, UNCHANGED
-from audio.kernel.ramps import glide, glide_rate, snap, snap_rate
+from audio.kernel.motion import follow_speed
+from audio.kernel.places import go_to, in_phase
+from audio.kernel.ramps import glide, snap
 from audio.kernel.requests import follow_requests, is_heard, others_heard
 from audio.kernel.strip import cross_gain
+from audio.kernel.sync import start_in_time
+from audio.kernel.transport import apply_transport
 from audio.units import DECKS, STEM_SLOTS
 
 _REFUSED: Final = int(EventKind.COMMAND_REFUSED)
@@ -38,6 +44,9 @@ _SLOWEST: Final = RATE_LIMITS[0]
 _FASTEST: Final = RATE_LIMITS[1]
 _TRIM_LOW: Final = TRIM_LIMITS[0]
 _TRIM_HIGH: Final = TRIM_LIMITS[1]
+_TRANSPORT_FIRST: Final = transport.FIRST
+_TRANSPORT_LAST: Final = transport.LAST
+_RATE_FOLLOWED: Final = int(EventKind.RATE_FOLLOWED)
 
 
 @compiled
@@ -93,23 +102,54 @@ def _apply_stem(k: Any, deck: Any, slot: int, kind: int, a: float) -> bool:
 
 
 @compiled
-def _apply_deck(k: Any, deck: Any, kind: int, a: float) -> bool:
+def _play(k: Any, number: int, deck: Any, on: bool) -> bool:
+    """Play, on the leader's beat when the deck is quantised or in sync, or pause."""
+    if not on:
+        lifted = deck.hand
+        stop_playing(deck)
+        if lifted:
+            # A record under a hand sounds until the hand is off it.
+            deck.want_play = 1
+            deck.hand_started = 1
+        return True
+    held = deck.heads[0].tape != NONE and deck.want_tape == UNCHANGED
+    if not held and deck.want_tape < 0:
+        return False
+    if held and not deck.want_play:
+        start_in_time(k, number, deck)
+    deck.want_play = 1
+    deck.preview = 0
+    deck.hand_started = 0
+    if deck.winding:
+        deck.winding = 0
+        follow_speed(k, deck)
+    return True
+
+
+@compiled
+def _seek(deck: Any, frame: float) -> None:
+    """Go to `frame`; a deck that is locked to the leader goes to the place nearest to it that is on the beat."""
+    deck.slipping = 0
+    if deck.locked and deck.want_tape == UNCHANGED:
+        go_to(deck, in_phase(deck, frame))
+        return
+    deck.seek_to = int(np.rint(frame))
+    deck.want_seek = 1
+    deck.loop_inside = 0
+
+
+@compiled
+def _apply_deck(k: Any, address: int, number: int, deck: Any, kind: int, a: float) -> bool:
     if kind == _PLAY:
-        holds = deck.want_tape >= 0 or (deck.want_tape == UNCHANGED and deck.heads[0].tape != NONE)
-        if a >= 0.5 and not holds:
-            return False
-        deck.want_play = 1 if a >= 0.5 else 0
-    elif kind == _SEEK:
-        deck.seek_to = int(np.rint(_clamp(a, 0.0, 1e15)))
-        deck.want_seek = 1
+        return _play(k, number, deck, a >= 0.5)
+    if kind == _SEEK:
+        _seek(deck, _clamp(a, 0.0, 1e15))
     elif kind == _RATE:
         speed = _clamp(abs(a), _SLOWEST, _FASTEST)
-        if a < 0.0:
-            speed = -speed
-        if is_heard(deck) or others_heard(deck):
-            glide_rate(deck.rate, speed, k.fade_frames)
-        else:
-            snap_rate(deck.rate, speed)
+        deck.pace = -speed if a < 0.0 else speed
+        if deck.locked:
+            report(k, address, _RATE_FOLLOWED, number, 0, deck.follow, 0.0, deck.token)
+        follow_speed(k, deck)
     elif kind in (_VOLUME, _TRIM):
         if kind == _VOLUME:
             deck.volume = _clamp(a, 0.0, 1.0)
@@ -133,7 +173,12 @@ def apply(k: Any, address: int, command: Any) -> None:
     kind, number, slot, a, token = command.kind, command.deck, command.slot, command.a, command.token
     done = False
     if np.isfinite(a):
-        if kind >= _CROSSFADER:
+        if _TRANSPORT_FIRST <= kind <= _TRANSPORT_LAST:
+            if number < DECKS and np.isfinite(command.b):
+                deck = k.decks[number]
+                if token == 0 or token == deck.token:
+                    done = apply_transport(k, address, number, deck, slot, kind, a, command.b)
+        elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:
             deck = k.decks[number]
@@ -142,7 +187,7 @@ def apply(k: Any, address: int, command: Any) -> None:
                     if slot < STEM_SLOTS:
                         done = _apply_stem(k, deck, slot, kind, a)
                 else:
-                    done = _apply_deck(k, deck, kind, a)
+                    done = _apply_deck(k, address, number, deck, kind, a)
     if done:
         k.commands_applied += 1
     else:

@@ -16,12 +16,17 @@ import numpy as np
 
 from audio.commands import EventKind
 from audio.kernel.compiled import compiled
+from audio.kernel.cues import forget_cues
 from audio.kernel.events import report
 from audio.kernel.heads import settle, steady_run
+from audio.kernel.layers import forget_layers, frames_to_turn, turn_layers
 from audio.kernel.layout import HEADS, NONE, TAPES, UNCHANGED
+from audio.kernel.loops import forget_loop, frames_to_seam, seam_due, seam_frames, seam_jump
+from audio.kernel.motion import start_speed
 from audio.kernel.playing import end_missing, play_head, prepare_head, tell_stems
-from audio.kernel.ramps import advance_rate, glide, snap, snap_rate
+from audio.kernel.ramps import advance_rate, glide, snap
 from audio.kernel.requests import follow_requests, forget_stems, is_heard, others_heard
+from audio.kernel.slip import run_on
 from audio.kernel.strip import rest, strip
 
 _LOADED: Final = int(EventKind.DECK_LOADED)
@@ -37,8 +42,8 @@ def _spare_head(deck: Any) -> int:
 
 
 @compiled
-def _leave_behind(k: Any, deck: Any, which: int) -> None:
-    """Let head `which` play on from where the playhead is, to silence."""
+def _leave_behind(deck: Any, which: int, frames: int) -> None:
+    """Let head `which` play on from where the playhead is, to silence within `frames`."""
     main, other = deck.heads[0], deck.heads[which]
     other.tape = main.tape
     other.sounding = 1
@@ -52,7 +57,56 @@ def _leave_behind(k: Any, deck: Any, which: int) -> None:
     other.missing = 0
     other.missing_frames = 0
     snap(other.fade, main.fade.value)
-    glide(other.fade, 0.0, max(1, int(np.ceil(main.fade.value * k.fade_frames))))
+    glide(other.fade, 0.0, max(1, int(np.ceil(main.fade.value * frames))))
+
+
+@compiled
+def _come_in(k: Any, address: int, number: int, deck: Any, frames: int) -> None:
+    """Let the playhead begin where it has been put, and fade in over `frames` if the deck plays.
+
+    Pre: it holds a tape and does not sound.
+    """
+    await_stems(k, address, number, deck)
+    follow_requests(k, deck)
+    if deck.play:
+        main = deck.heads[0]
+        main.sounding = 1
+        snap(main.fade, 0.0)
+        glide(main.fade, 1.0, frames)
+
+
+@compiled
+def _cross_seam(k: Any, address: int, number: int, deck: Any) -> None:
+    """Take the playhead over the seam of its loop; when all heads are busy, on a later frame."""
+    which = _spare_head(deck)
+    if which == NONE:
+        return
+    main = deck.heads[0]
+    frames = seam_frames(k, deck)
+    jump = seam_jump(k, deck)
+    end_missing(k, address, number, main, deck.token)
+    _leave_behind(deck, which, frames)
+    main.sounding = 0
+    main.index += jump
+    _come_in(k, address, number, deck, frames)
+
+
+@compiled
+def _forget_track(k: Any, deck: Any) -> None:
+    """Begin a new track: nothing that was true of the last one is."""
+    forget_stems(k, deck)
+    forget_loop(deck)
+    forget_cues(deck)
+    forget_layers(deck)
+    deck.slipping = 0
+    deck.winding = 0
+    deck.hand = 0
+    deck.hand_started = 0
+    deck.jog = 0.0
+    deck.locked = 0
+    if deck.grid.token != deck.token:
+        deck.grid.count = 0
+        deck.grid.beats = 0
 
 
 @compiled
@@ -66,7 +120,7 @@ def reconcile(k: Any, address: int, number: int, deck: Any) -> bool:
         which = _spare_head(deck)
         if which == NONE:
             return False
-        _leave_behind(k, deck, which)
+        _leave_behind(deck, which, k.fade_frames)
     if moves or deck.want_play == 0:
         main.sounding = 0
         snap(main.fade, 0.0)
@@ -79,7 +133,7 @@ def reconcile(k: Any, address: int, number: int, deck: Any) -> bool:
         main.tape = deck.want_tape
         deck.want_tape = UNCHANGED
         if loaded or main.tape == NONE:
-            forget_stems(k, deck)
+            _forget_track(k, deck)
             main.blend = 0.0
             main.blend_to = 0.0
         if main.tape == NONE:
@@ -98,13 +152,8 @@ def reconcile(k: Any, address: int, number: int, deck: Any) -> bool:
         deck.play = 0
     elif not main.sounding:
         if not others_heard(deck):
-            snap_rate(deck.rate, deck.rate.target)
-        await_stems(k, address, number, deck)
-        follow_requests(k, deck)
-        if deck.play:
-            main.sounding = 1
-            snap(main.fade, 0.0)
-            glide(main.fade, 1.0, k.fade_frames)
+            start_speed(deck)
+        _come_in(k, address, number, deck, k.fade_frames)
     return True
 
 
@@ -155,8 +204,10 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
         if deck.rate.left > 0:
             advance_rate(deck.rate)
         k.cursor = at
+        if seam_due(k, deck):
+            _cross_seam(k, address, number, deck)
         run = count - at
-        steady = True
+        steady = not turn_layers(k, deck)
         for which in range(HEADS):
             if not deck.heads[which].sounding:
                 continue
@@ -164,6 +215,8 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
                 follow_requests(k, deck)
             if deck.heads[which].sounding:
                 allowed = steady_run(k, deck, deck.heads[which], run)
+                if which == 0 and allowed > 1:
+                    allowed = frames_to_turn(k, deck, frames_to_seam(k, deck, allowed))
                 steady = steady and allowed > 0
                 run = min(run, max(1, allowed))
         if not steady:
@@ -172,5 +225,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
             if deck.heads[which].sounding:
                 play_head(k, address, number, deck, which, run, steady)
         strip(k, deck, at, run)
+        if deck.slipping:
+            run_on(deck, run)
         at += run
     k.cursor = 0

@@ -20,6 +20,8 @@ from audio.kernel.sinc import FRACTION_BITS, width_of
 from audio.units import STEM_SLOTS
 
 _SLOWEST: Final = 1e-6
+STILL: Final = 1.0 / 32.0
+"""Below this speed a record under a hand, or one that stops, falls silent instead of holding one level."""
 _FRACTION_ONE: Final = float(1 << FRACTION_BITS)
 _FRACTION_UNIT: Final = 1.0 / _FRACTION_ONE
 
@@ -97,7 +99,13 @@ def settle(k: Any, deck: Any, head: Any) -> None:
     decide(k, deck, head)
     head.blend = head.blend_to
     head.presence = head.presence_to
-    head.tail = tail_gain(k, deck, head)
+    head.tail = min(tail_gain(k, deck, head), still_gain(deck))
+
+
+@compiled
+def still_gain(deck: Any) -> float:
+    """Return the gain that goes with the speed: 1 but for a record that hardly moves."""
+    return min(1.0, abs(deck.rate.value) / STILL)
 
 
 @compiled
@@ -141,8 +149,7 @@ def slew(k: Any, deck: Any, head: Any) -> None:
             reach, travel = reach_of(deck, head), fade_travel(k, deck, head)
             pace = _hurry(tape.mix, deck, head, head.presence, step, reach, travel)
         head.presence = approach(head.presence, head.presence_to, pace)
-    tail = tail_gain(k, deck, head)
-    head.tail = min(tail, head.tail + step)
+    head.tail = min(tail_gain(k, deck, head), approach(head.tail, still_gain(deck), step))
 
 
 @compiled
@@ -159,6 +166,9 @@ def pace_of(speed: float) -> int:
 
 @compiled
 def is_over(deck: Any, head: Any) -> bool:
+    """Say whether the head has come to the end of its track; a hand on the record keeps it from ending."""
+    if deck.hand:
+        return False
     if deck.rate.value < 0.0:
         return head.index < 0
     return head.index >= deck.tapes[head.tape].mix.frames
@@ -173,7 +183,7 @@ def steady_run(k: Any, deck: Any, head: Any, limit: int) -> int:
     """
     if head.fade.left > 0 or head.blend != head.blend_to or head.presence != head.presence_to or head.tail != 1.0:
         return 0
-    if deck.rate.left > 0:
+    if deck.rate.left > 0 or abs(deck.rate.value) < STILL:
         return 0
     travel, reach = fade_travel(k, deck, head), reach_of(deck, head)
     speed = abs(deck.rate.value)

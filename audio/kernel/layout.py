@@ -85,6 +85,23 @@ HEAD: Final = np.dtype(
 """A place on a tape: frame `index` and `fraction` x 2^-56 of the way to the next. `blend` 0 is the mix, 1 the stems;
 `presence` falls where the mix is not in memory; `tail` at the end of the track."""
 
+GRID: Final = np.dtype([("beats", "<i8"), ("count", "<i8"), ("origin", "<f8"), ("token", "<u8")], align=True)
+"""A beat grid: address of the places of its beats, float64 in track frames, growing; how many there are (0, or 2 and
+more); which of them is beat 0, the first downbeat; and the track that it belongs to."""
+
+MARK: Final = np.dtype([("kind", "<i8"), ("start", "<i8"), ("end", "<i8")], align=True)
+"""A hot cue: `kind` 0 none, 1 a point, 2 a loop."""
+
+LAYER: Final = np.dtype(
+    [("active", "<i8"), ("start", "<i8"), ("end", "<i8"), ("shift", "<i8"), ("old_shift", "<i8"), ("fade", RAMP)],
+    align=True,
+)
+"""A loop of one stem: its frame is read `shift` frames before the playhead's; while `fade` rises from 0 to 1 what was
+read at `old_shift` falls."""
+
+HOTCUES: Final = 8
+MEMORIES: Final = 32
+
 DECK: Final = np.dtype(
     [
         ("heads", HEAD, (HEADS,)),
@@ -120,17 +137,67 @@ DECK: Final = np.dtype(
         ("reserved", "<i4"),
         ("beat", "<f8"),
         ("beat_step", "<f8"),
+        # Speed: what is asked for, and what it comes to.
+        ("pace", "<f8"),
+        ("follow", "<f8"),
+        ("drive", "<f8"),
+        ("bend", "<f8"),
+        ("jog", "<f8"),
+        ("wind", "<f8"),
+        ("hand_from", "<f8"),
+        ("hand_to", "<f8"),
+        ("hand", "<i4"),
+        ("hand_started", "<i4"),
+        ("winding", "<i4"),
+        ("reverse", "<i4"),
+        ("quantize", "<i4"),
+        ("preview", "<i4"),
+        # The loop, in track frames.
+        ("loop_in", "<i8"),
+        ("loop_out", "<i8"),
+        ("loop_length", "<f8"),
+        ("loop_debt", "<f8"),
+        ("loop_beats", "<f8"),
+        ("loop_active", "<i4"),
+        ("loop_inside", "<i4"),
+        ("loop_roll", "<i4"),
+        # Slip: where the track would be.
+        ("slip", "<i4"),
+        ("slipping", "<i4"),
+        ("slip_back", "<i4"),
+        ("slip_index", "<i8"),
+        ("slip_fraction", "<i8"),
+        # Cues, in track frames.
+        ("cue", "<i8"),
+        ("hotcues", MARK, (HOTCUES,)),
+        ("memory_count", "<i8"),
+        ("memory", "<i8", (MEMORIES,)),
+        # The grid, and what ties the deck to the leader's.
+        ("grid", GRID),
+        ("sync", "<i4"),
+        ("locked", "<i4"),
+        ("multiple", "<f8"),
+        ("offset", "<f8"),
+        ("phase", "<f8"),
+        ("told", "<f8"),
+        ("layers", LAYER, (STEM_SLOTS,)),
     ],
     align=True,
 )
 """A deck. `mute` and `solo` are what is asked for, `mute_on` and `solo_on` what applies; `left` and `right` are the
 gains of each stem, `stand_in` the level of the mix while it stands in for stems. `touched`: buses written this
 segment. `beat` is where the playhead is in its beat grid, in beats since the first downbeat, and `beat_step` how far it
-moves in one engine frame at the speed it has; 0 without a grid or at rest."""
+moves in one engine frame at the speed it has; 0 without a grid or at rest.
+
+Where the playhead goes next: `heads[0]` is its place, `rate` its speed, negative backwards; `loop_in`, `loop_out` and
+`loop_active` the loop, which it takes while `loop_inside` is set, `loop_length` being its exact length and `loop_debt`
+what whole frames have left over of it. `pace` is the speed asked for, `follow` the speed that the leader asks for, and
+`drive` the speed without hand, brake and spin-back. While `slipping` the track would be at `slip_index`."""
 
 HOST_LOAD: Final = 1
 HOST_BIND: Final = 2
 HOST_EJECT: Final = 3
+HOST_GRID: Final = 4
 
 HOST_COMMAND: Final = np.dtype(
     [
@@ -140,6 +207,7 @@ HOST_COMMAND: Final = np.dtype(
         ("clear", "<i4"),
         ("token", "<u8"),
         ("position", "<i8"),
+        ("grid", GRID),
         ("mix", SLOT),
         ("stems", SLOT, (STEM_SLOTS,)),
     ],
@@ -164,9 +232,13 @@ STATE: Final = np.dtype(
         ("table", "<i8"),
         # Odd while a block is rendered: KernelHost looks for memory that is still in use only between blocks.
         ("busy", "<u8"),
-        # The mixer.
         ("frame", "<i8"),
         ("cursor", "<i8"),
+        # The session's beat: who leads (NONE: nobody), who was made to, and the tempo in beats a minute.
+        ("leader", "<i8"),
+        ("leader_asked", "<i8"),
+        ("tempo", "<f8"),
+        # The mixer.
         ("crossfader", "<f8"),
         ("curve", "<i8"),
         ("master_gain", RAMP),

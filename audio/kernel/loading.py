@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from audio.kernel.atomics import load_acquire, record_at, store_release
 from audio.kernel.compiled import compiled
+from audio.kernel.cues import stop_playing
 from audio.kernel.decks import reconcile
 from audio.kernel.layout import (
     ADDRESS,
@@ -15,6 +16,7 @@ from audio.kernel.layout import (
     HOST_CAPACITY,
     HOST_COMMAND,
     HOST_EJECT,
+    HOST_GRID,
     HOST_LOAD,
     NONE,
     TAPES,
@@ -114,6 +116,17 @@ def _bind(deck: Any, command: Any) -> None:
 
 
 @compiled
+def _take_grid(deck: Any, command: Any) -> None:
+    """Give the deck's track a grid, or none; a deck that holds another track by now is left alone."""
+    if deck.token != command.token:
+        return
+    deck.grid.beats = command.grid.beats
+    deck.grid.count = command.grid.count
+    deck.grid.origin = command.grid.origin
+    deck.grid.token = command.token
+
+
+@compiled
 def take_host_commands(k: Any, address: int) -> None:
     """Take what KernelHost has put into the private ring."""
     tail = load_acquire(address + _TAIL)
@@ -125,10 +138,12 @@ def take_host_commands(k: Any, address: int) -> None:
             _load(deck, command)
         elif command.kind == HOST_BIND:
             _bind(deck, command)
+        elif command.kind == HOST_GRID:
+            _take_grid(deck, command)
         elif command.kind == HOST_EJECT and (command.token == 0 or command.token == deck.token):
             _drop_wish(deck)
             deck.want_tape = NONE
-            deck.want_play = 0
+            stop_playing(deck)
             deck.want_seek = 0
             deck.token = 0
         reconcile(k, address, command.deck, deck)

@@ -17,6 +17,7 @@ import numpy as np
 from audio.commands import EventKind
 from audio.kernel.atomics import float_at
 from audio.kernel.compiled import Single, compiled
+from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.heads import decide, is_copy, is_over, pace_of, place_of, slew
 from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE
@@ -58,12 +59,14 @@ def _lay_copy(k: Any, slot: Any, row: int, index: int, step: int, count: int, ga
 
 
 @compiled
-def _lay_between(k: Any, address: int, slot: Any, row: int, start: int, count: int, width: int, gain: Single) -> None:
-    """Add `count` frames of `slot` at the places and with the weights that lie in scratch to bus `row`, from `start`
-    on."""
+def _lay_between(
+    k: Any, address: int, slot: Any, row: int, start: int, count: int, width: int, gain: Single, shift: int
+) -> None:
+    """Add `count` frames of `slot`, `shift` frames before the places and with the weights that lie in scratch, to bus
+    `row`, from `start` on."""
     left, right = k.bus[row, 0], k.bus[row, 1]
     places = k.places
-    back = width // 2 - 1
+    back = width // 2 - 1 + shift
     low, high = min(places[0], places[count - 1]) - back, max(places[0], places[count - 1]) - back + width
     weights = address + _WEIGHTS
     if may_read(slot, low, high):
@@ -74,7 +77,7 @@ def _lay_between(k: Any, address: int, slot: Any, row: int, start: int, count: i
             right[start + n] += b * gain
     else:
         for n in range(count):
-            a, b = between_frames(slot, places[n], width, weights + n * 8 * TAPS, address + _GATHERED)
+            a, b = between_frames(slot, places[n] - shift, width, weights + n * 8 * TAPS, address + _GATHERED)
             left[start + n] += a * gain
             right[start + n] += b * gain
 
@@ -117,7 +120,7 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
         step = 1 if speed > 0.0 else -1
         for slot in range(STEM_SLOTS):
             if mask >> slot & 1:
-                _lay_copy(k, tape.stems[slot], slot, head.index, step, count, gain)
+                _lay_copy(k, tape.stems[slot], slot, head.index - deck.layers[slot].shift, step, count, gain)
         if mask >> MIX_BUS & 1:
             _lay_copy(k, tape.mix, MIX_BUS, head.index, step, count, gain)
         head.index += step * count
@@ -128,9 +131,17 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
         _weigh_batch(k, address, head, speed, batch)
         for slot in range(STEM_SLOTS):
             if mask >> slot & 1:
-                _lay_between(k, address, tape.stems[slot], slot, start, batch, width, gain)
+                shift = deck.layers[slot].shift
+                _lay_between(k, address, tape.stems[slot], slot, start, batch, width, gain, shift)
         if mask >> MIX_BUS & 1:
-            _lay_between(k, address, tape.mix, MIX_BUS, start, batch, width, gain)
+            _lay_between(k, address, tape.mix, MIX_BUS, start, batch, width, gain, 0)
+
+
+@compiled
+def _shares(layer: Any, gain: Single) -> tuple[Single, Single]:
+    """Return what of `gain` goes to where the layer reads now, and to where it read before."""
+    share = np.float32(layer.fade.value)
+    return np.float32(gain * share), np.float32(gain * np.float32(np.float32(1.0) - share))
 
 
 @compiled
@@ -152,7 +163,11 @@ def _render_frame(k: Any, address: int, deck: Any, head: Any) -> None:
         step = 1 if speed > 0.0 else -1
         for slot in range(STEM_SLOTS):
             if mask >> slot & 1:
-                _lay_copy(k, tape.stems[slot], slot, head.index, step, 1, stem_gain)
+                layer = deck.layers[slot]
+                new, old = _shares(layer, stem_gain)
+                _lay_copy(k, tape.stems[slot], slot, head.index - layer.shift, step, 1, new)
+                if old != 0.0:
+                    _lay_copy(k, tape.stems[slot], slot, head.index - layer.old_shift, step, 1, old)
         if mask >> MIX_BUS & 1:
             _lay_copy(k, tape.mix, MIX_BUS, head.index, step, 1, mix_gain)
         head.index += step
@@ -161,9 +176,13 @@ def _render_frame(k: Any, address: int, deck: Any, head: Any) -> None:
     _weigh_batch(k, address, head, speed, 1)
     for slot in range(STEM_SLOTS):
         if mask >> slot & 1:
-            _lay_between(k, address, tape.stems[slot], slot, 0, 1, width, stem_gain)
+            layer = deck.layers[slot]
+            new, old = _shares(layer, stem_gain)
+            _lay_between(k, address, tape.stems[slot], slot, 0, 1, width, new, layer.shift)
+            if old != 0.0:
+                _lay_between(k, address, tape.stems[slot], slot, 0, 1, width, old, layer.old_shift)
     if mask >> MIX_BUS & 1:
-        _lay_between(k, address, tape.mix, MIX_BUS, 0, 1, width, mix_gain)
+        _lay_between(k, address, tape.mix, MIX_BUS, 0, 1, width, mix_gain, 0)
 
 
 @compiled
@@ -252,5 +271,5 @@ def finish_head(k: Any, address: int, number: int, deck: Any, which: int) -> Non
     head.index = max(0, min(head.index, frames))
     head.fraction = 0
     deck.play = 0
-    deck.want_play = 0
+    stop_playing(deck)
     report(k, address, _ENDED, number, 0, head.index, 0.0, deck.token)

@@ -13,9 +13,12 @@ from numba import from_dtype
 from audio.commands import SNAPSHOT
 from audio.kernel.atomics import copy_bytes, fence, load_acquire, record_at, store_release
 from audio.kernel.compiled import compiled
+from audio.kernel.grid import beat_at, has_grid
 from audio.kernel.heads import place_of
 from audio.kernel.layout import NONE
+from audio.kernel.motion import direction
 from audio.kernel.requests import pending_mask, stem_mask
+from audio.kernel.sync import tempo_of
 from audio.rings import MASTER_CAPACITY, MASTER_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
 from audio.units import DECKS, STEM_SLOTS
 
@@ -27,13 +30,13 @@ _SAMPLES: Final = int(MASTER_RING.fields["samples"][1])  # type: ignore[index]
 
 
 @compiled
-def _fill_deck(deck: Any, view: Any) -> None:
+def _fill_deck(k: Any, number: int, deck: Any, view: Any) -> None:
     head = deck.heads[0]
     held = head.tape != NONE
     view.token = deck.token
-    view.position = deck.seek_to if deck.want_seek else place_of(head)
+    view.position = max(0.0, deck.seek_to if deck.want_seek else place_of(head))
     view.duration = deck.tapes[head.tape].mix.frames if held else 0
-    view.rate = deck.rate.target
+    view.rate = deck.rate.target if deck.want_play else deck.drive * direction(deck)
     view.playing = deck.want_play
     view.source = deck.source
     mask = stem_mask(deck)
@@ -44,6 +47,15 @@ def _fill_deck(deck: Any, view: Any) -> None:
     for channel in range(2):
         view.peak[channel] = deck.peak[channel]
         view.rms[channel] = sqrt(deck.power[channel])
+    view.beat = beat_at(deck.grid, view.position) if has_grid(deck) else 0.0
+    view.tempo = tempo_of(k, deck)
+    view.phase = deck.phase if deck.locked else 0.0
+    view.loop_in = deck.loop_in
+    view.loop_out = deck.loop_out
+    view.loop_active = deck.loop_active
+    view.leads = 1 if k.leader == number else 0
+    view.synced = deck.locked
+    view.gridded = 1 if has_grid(deck) else 0
     for slot in range(STEM_SLOTS):
         view.stem_peak[slot] = deck.stem_peak[slot]
 
@@ -58,7 +70,7 @@ def publish_snapshot(k: Any) -> None:
     view = record_at(slot + _DATA, _Snapshot)
     view.frame = k.frame
     for number_of_deck in range(DECKS):
-        _fill_deck(k.decks[number_of_deck], view.decks[number_of_deck])
+        _fill_deck(k, number_of_deck, k.decks[number_of_deck], view.decks[number_of_deck])
     for channel in range(2):
         view.master_peak[channel] = k.master_peak[channel]
         view.master_rms[channel] = sqrt(k.master_power[channel])
@@ -70,6 +82,7 @@ def publish_snapshot(k: Any) -> None:
     view.silent_frames = k.silent_frames
     view.commands_applied = k.commands_applied
     view.events_lost = k.events_lost
+    view.tempo = k.tempo
     store_release(slot, 2 * number)
     store_release(k.snapshots, number)
 

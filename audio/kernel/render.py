@@ -21,8 +21,10 @@ from audio.kernel.inbox import apply_due, drain, frames_to_next
 from audio.kernel.layout import ADDRESS, NONE, SEGMENT, State
 from audio.kernel.limiter import limit
 from audio.kernel.loading import take_host_commands
+from audio.kernel.motion import TICK, steer
 from audio.kernel.publish import publish_master, publish_snapshot
 from audio.kernel.strip import gain_both, meter
+from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
 from audio.units import DECKS
 
 _BUSY: Final = ADDRESS["busy"]
@@ -66,6 +68,17 @@ def _interleave(out: int, left: Any, right: Any, count: int) -> None:
 
 
 @compiled
+def _guide(k: Any, address: int) -> None:
+    """Steer every deck: whose beat leads, who follows it, and what moves by itself."""
+    choose_leader(k, address)
+    for number in range(DECKS):
+        deck = k.decks[number]
+        follow_leader(k, address, number, deck)
+        steer(k, address, number, deck)
+    tell_tempo(k)
+
+
+@compiled
 def _block(k: Any, address: int, out: int, frames: int) -> None:
     k.limiter_low = np.float32(min(1.0, k.limiter_low + (1.0 - k.limiter_low) * min(1.0, frames * _LIMITER_RECOVERS)))
     take_host_commands(k, address)
@@ -79,8 +92,11 @@ def _block(k: Any, address: int, out: int, frames: int) -> None:
         apply_due(k, address)
         count = min(frames - done, SEGMENT - (k.frame & (SEGMENT - 1)))
         count = min(count, frames_to_next(k))
+        if k.frame & (TICK - 1) == 0:
+            _guide(k, address)
         for number in range(DECKS):
             deck = k.decks[number]
+            tell_beat(deck)
             if not reconcile(k, address, number, deck):
                 # The wish is granted in the frame in which a head falls silent.
                 for which in range(1, len(deck.heads)):

@@ -1,4 +1,4 @@
-"""The rows of the session's tempo and of the clocks that come in and go out.
+"""The rows of the clocks that come in and go out.
 
 Owner: nobody changes them at run time. Units: as each row says.
 """
@@ -12,9 +12,6 @@ from control.control import Access, Control, Kind, toggle
 
 def clock_rows() -> Iterator[Control]:
     """Yield every row of the clocks."""
-    yield Control(
-        "/session/tempo", Kind.CONTINUOUS, "Tempo that clocks go out with and come in to", "BPM", 20.0, 400.0, 120.0
-    )
     yield toggle("/link/enabled", "Share tempo and beat over Ableton Link (optional package)")
     yield toggle("/link/start_stop", "Share start and stop of the deck in focus over Link")
     yield Control(

@@ -99,6 +99,19 @@ async def put_stem(call: Call) -> Track:
         await library.drop_upload(path)
 
 
+async def get_cues(call: Call) -> shapes.CueList:
+    analysed, marks = await call.services.library.marks(call.id(), call.user_id)
+    return shapes.cues_of(analysed, marks)
+
+
+async def put_cues(call: Call) -> shapes.CueList:
+    """Take the cue points of a track in place of all it had; its grid only when one is given."""
+    library, wanted = call.services.library, call.input(shapes.CuesPut)
+    _, before = await library.marks(call.id(), call.user_id)
+    await library.put_marks(call.id(), call.user_id, shapes.marks_of(wanted, before))
+    return await get_cues(call)
+
+
 async def stem_audio(call: Call) -> Response:
     return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id))
 
@@ -161,6 +174,8 @@ ROWS: Final = (
     Row("GET", "/api/tracks/{id}/cover", track_cover, "The cover", media="image/*", rate="file"),
     Row("GET", "/api/tracks/{id}/stems", track_stems, "Every version of every stem", shapes.StemList),
     Row("PUT", "/api/tracks/{id}/stems/{stem_type}", put_stem, "Give a track a stem of your own", Track, upload=True),
+    Row("GET", "/api/tracks/{id}/cues", get_cues, "Cue points and beat grid of a track", shapes.CueList),
+    Row("PUT", "/api/tracks/{id}/cues", put_cues, "Give a track its cue points", shapes.CueList, shapes.CuesPut),
     Row("GET", "/api/stems/{id}/audio", stem_audio, "One stem", media=FLAC, rate="file"),
     Row("POST", "/api/stems/{id}/choose", choose_stem, "Make this version the one that decks play", Track),
     Row("GET", "/api/playlists", list_playlists, "All playlists", shapes.PlaylistList, tag="playlists"),

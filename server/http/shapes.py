@@ -6,13 +6,15 @@ Owner: one request. Unknown fields are refused.
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from server.errors import BadRequest
 from server.jobs.job import Job, Kind
 from server.library.records import PlaylistRow, Stem
+from server.marks import Grid, HotCue, Marks
 from server.protocol import Peer, Value
 
 
@@ -220,3 +222,63 @@ def view(job: Job) -> JobView:
     """Return what the API tells of a job."""
     values = {name: getattr(job, name) for name in JobView.__struct_fields__ if name != "features"}
     return JobView(features=tuple(job.features or ()), **values)
+
+
+class Cue(Strict, frozen=True):
+    """A cue point, in seconds. `slot` 1 to 8 belongs to hot cues, `end` to those that are loops."""
+
+    kind: Literal["main", "hot", "memory"]
+    position: float
+    slot: int | None = None
+    end: float | None = None
+    name: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    color: Annotated[str, msgspec.Meta(pattern="^(#[0-9A-Fa-f]{6})?$")] = ""
+
+
+class BeatGrid(Strict, frozen=True):
+    """Beats in seconds, each after the one before; `origin` is the number, from 0, of the first downbeat."""
+
+    beats: list[float]
+    origin: int = 0
+
+
+class CuesPut(Strict, frozen=True):
+    """The cue points of a track. `grid`: left out stays, null goes back to the analysis."""
+
+    cues: list[Cue]
+    grid: BeatGrid | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class CueList(msgspec.Struct, frozen=True):
+    """The cue points of a track, and the grid its decks play on; `edited` where it is the performer's own."""
+
+    cues: list[Cue]
+    grid: BeatGrid | None
+    edited: bool
+
+
+def cues_of(analysed: Grid | None, marks: Marks) -> CueList:
+    """Return marks as an answer."""
+    cues = [] if marks.cue_s is None else [Cue("main", marks.cue_s)]
+    cues += [Cue("hot", cue.start_s, cue.slot, cue.end_s, cue.name, cue.color) for cue in marks.hotcues]
+    cues += [Cue("memory", place_s) for place_s in marks.memory]
+    grid = marks.grid if marks.grid is not None else analysed
+    shown = None if grid is None else BeatGrid(list(grid.beats), grid.origin)
+    return CueList(cues, shown, marks.grid is not None)
+
+
+def marks_of(wanted: CuesPut, before: Marks) -> Marks:
+    """Return a request as marks. Raises BadRequest for two main cues or a hot cue without a number."""
+    main = [cue.position for cue in wanted.cues if cue.kind == "main"]
+    if len(main) > 1:
+        raise BadRequest("A track has one main cue")
+    if any((cue.kind == "hot") != (cue.slot is not None) for cue in wanted.cues):
+        raise BadRequest("Hot cues, and they alone, have a slot from 1 to 8")
+    if any(cue.end is not None and cue.kind != "hot" for cue in wanted.cues):
+        raise BadRequest("Only a hot cue has an end")
+    grid = before.grid if wanted.grid is msgspec.UNSET else None
+    if isinstance(wanted.grid, BeatGrid):
+        grid = Grid(tuple(wanted.grid.beats), wanted.grid.origin)
+    hot = [HotCue(c.slot or 0, c.position, c.end, c.name, c.color) for c in wanted.cues if c.kind == "hot"]
+    memory = sorted({cue.position for cue in wanted.cues if cue.kind == "memory"})
+    return Marks(grid, main[0] if main else None, tuple(sorted(hot, key=lambda cue: cue.slot)), tuple(memory))

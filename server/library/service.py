@@ -26,13 +26,14 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import files, own_stems, tracks
+from server.library import files, marks, own_stems, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
 from server.library.records import Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
+from server.marks import Grid, Marks
 from server.protocol import LibraryChanged
 
 _log = logging.getLogger(__name__)
@@ -372,6 +373,20 @@ class Library:
         Raises NotFound, FileMissing.
         """
         return await files.deck_source(self._db, self.storage, track_id, user_id, position_s)
+
+    async def marks(self, track_id: UUID, user_id: int | None = None) -> tuple[Grid | None, Marks]:
+        """Return the grid of the chosen analysis, if any, and what the performer has marked. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+        return await marks.analysed(self._db, track_id), await marks.read(self._db, track_id)
+
+    async def save_marks(self, track_id: UUID, wanted: Marks, user_id: int | None = None) -> None:
+        """Keep what the performer has marked, in place of what was kept. Raises NotFound, BadRequest."""
+        await marks.save(self._db, track_id, user_id, wanted)
+
+    async def put_marks(self, track_id: UUID, user_id: int, wanted: Marks) -> None:
+        """Keep marks that did not come from the decks, and tell those that hold the track. Raises as `save_marks`."""
+        await self.save_marks(track_id, wanted, user_id)
+        self._tell(track_id, user_id, "changed")
 
     async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
         """Return a track's reference decode. Raises NotFound, FileMissing."""

@@ -10,6 +10,8 @@ from audio.units import DECKS
 from control.control import Value
 from server.session.clocks import CLOCK_HANDLERS
 from server.session.draft import Draft, Handler
+from server.session.marking import MARKING
+from server.session.performing import PERFORMING
 from server.session.rows import ROWS
 from server.session.transport import Transport
 
@@ -21,6 +23,8 @@ def _focus(draft: Draft, value: Value, at: int) -> None:
 HANDLERS: Final[dict[str, Handler]] = {
     **{path: row.apply for path, row in ROWS.items()},
     **{path: handler for deck in range(DECKS) for path, handler in Transport(deck).handlers().items()},
+    **PERFORMING,
+    **MARKING,
     "/session/focus": _focus,
     **CLOCK_HANDLERS,
 }

@@ -26,19 +26,21 @@ from audio.client import EngineClient
 from audio.commands import EventKind
 from audio.errors import AudioError, EngineBusy
 from audio.rings import ClockPair
-from audio.units import DECKS, ENGINE_RATE
+from audio.units import DECKS, ENGINE_RATE, SESSION_TEMPO_BPM
+from server.marks import Marks
 from server.protocol import EngineStatus, Meters
 from server.session import telemetry
 from server.session.effects import EngineCommand, Notice
 from server.session.facts import (
     AudibleDeck,
-    DeckEnded,
     EngineLost,
     EngineRestored,
     Fact,
     GapChanged,
     PendingChanged,
+    TempoChanged,
 )
+from server.session.hearing import fact_of
 from server.session.loader import DeckLoader, Tracks
 from server.session.records import records
 
@@ -46,6 +48,9 @@ _log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.005
 """Between two looks at the engine's events."""
+
+TEMPO_STEP_BPM: Final = 0.01
+"""By how much the session's tempo has to change to be told: a leader's drifts with its beats."""
 
 SNAPSHOT_S: Final = 1 / 30
 """Between two looks at the engine's snapshot."""
@@ -77,10 +82,11 @@ class EngineDeckhand:
         self._last: tuple[AudibleDeck, ...] = (AudibleDeck(),) * DECKS
         self._gaps = [0] * DECKS
         self._pending = [0] * DECKS
+        self._tempo = SESSION_TEMPO_BPM
         self._status = STOPPED
         self._refused = 0
         self._missing: dict[int, float] = {}
-        self.loader = DeckLoader(tracks, self._tell)
+        self.loader = DeckLoader(tracks, self._tell, lambda notice: self._notify(notice))
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
@@ -98,6 +104,14 @@ class EngineDeckhand:
     def eject(self, deck: int) -> None:
         """Take off what the deck holds."""
         self.loader.eject(deck)
+
+    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
+        """Give the track `token` on a deck its beats."""
+        self.loader.set_grid(deck, token, beats, origin)
+
+    def save_marks(self, track_id: str, marks: Marks) -> None:
+        """Keep a track's marks in the library."""
+        self.loader.keeper.save(track_id, marks)
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Go on feeding a deck that an engine kept playing."""
@@ -165,7 +179,10 @@ class EngineDeckhand:
         client.events()  # what happened before is in the snapshot
         self._status = EngineStatus(True, "", client.rate, client.block_frames, 0.0, 0, 0.0)
         self.loader.attach(client)
-        self._report(EngineRestored(self.audible(), client.rate))
+        audible = self.audible()
+        # What a new engine begins with is nobody's wish: the show tells it its own.
+        self._tempo = 0.0 if any(deck.token for deck in audible) else SESSION_TEMPO_BPM
+        self._report(EngineRestored(audible, client.rate))
 
     def detach(self) -> None:
         """Forget the engine and tell the show that it is gone."""
@@ -237,8 +254,9 @@ class EngineDeckhand:
         """Take the engine's events."""
         for event in client.events():
             kind, deck = int(event["kind"]), int(event["deck"])
-            if kind == EventKind.DECK_ENDED:
-                self._report(DeckEnded(deck, int(event["token"]), float(event["a"]) / client.rate))
+            fact = fact_of(event, client.rate)
+            if fact is not None:
+                self._report(fact)
             elif kind == EventKind.COMMAND_REFUSED:
                 _log.warning("the engine refused a command of kind %d for deck %d", int(event["a"]), deck + 1)
             elif kind == EventKind.AUDIO_MISSING:
@@ -257,7 +275,12 @@ class EngineDeckhand:
         if self._client is None:
             return
         self.audible()
-        for deck, record in enumerate(self._client.snapshot()["decks"]):
+        snapshot = self._client.snapshot()
+        tempo = float(snapshot["tempo"])
+        if tempo > 0.0 and abs(tempo - self._tempo) >= TEMPO_STEP_BPM:
+            self._tempo = tempo
+            self._report(TempoChanged(round(tempo, 3)))
+        for deck, record in enumerate(snapshot["decks"]):
             if record["gap"] != self._gaps[deck]:
                 self._gaps[deck] = int(record["gap"])
                 self._report(GapChanged(deck, bool(record["gap"])))
@@ -307,7 +330,14 @@ def _audible(snapshot: np.void, rate: int, ahead_s: float) -> tuple[AudibleDeck,
     for record in snapshot["decks"]:
         playing, duration_s = bool(record["playing"]), int(record["duration"]) / rate
         position_s = float(record["position"]) / rate
+        start_s, end_s = float(record["loop_in"]) / rate, float(record["loop_out"]) / rate
+        loops = bool(record["loop_active"])
         if playing:
+            inside = loops and start_s <= position_s < end_s
             position_s += ahead_s * float(record["rate"])
-        decks.append(AudibleDeck(int(record["token"]), min(max(position_s, 0.0), duration_s), playing, duration_s))
+            if inside:
+                position_s = start_s + (position_s - start_s) % (end_s - start_s)
+        place_s = min(max(position_s, 0.0), duration_s)
+        ends = (start_s, end_s) if end_s > start_s else (-1.0, -1.0)
+        decks.append(AudibleDeck(int(record["token"]), place_s, playing, duration_s, loops, ends))
     return tuple(decks)

@@ -56,9 +56,11 @@ class Draft:
         self.decks = (*self.decks[:deck], memory, *self.decks[deck + 1 :])
         return memory
 
-    def send(self, kind: CommandKind, deck: int, slot: int, a: float, frame: int = NOW, token: int = 0) -> None:
+    def send(
+        self, kind: CommandKind, deck: int, slot: int, a: float, frame: int = NOW, token: int = 0, b: float = 0.0
+    ) -> None:
         if self.connected:
-            self.effects.append(EngineCommand(kind, deck, slot, a, frame, token))
+            self.effects.append(EngineCommand(kind, deck, slot, a, frame, token, b))
 
     def notice(self, level: str, code: str, message: str, path: str = "") -> None:
         self.effects.append(Notice(level, code, message, path))

@@ -1,14 +1,15 @@
 """What a step asks of the world: frozen values, performed by whoever runs the session.
 
 Owner: `step` makes them; `Show` and the offline renderer perform them.
-Units: `deck` and `slot` count from 0 as the engine does; `frame` is the engine's frame counter, 0 for now; `a` as the
-command's line in `audio.commands` says; positions in seconds of the track.
+Units: `deck` and `slot` count from 0 as the engine does; `frame` is the engine's frame counter, 0 for now; `a` and `b`
+as the command's line in `audio.commands` says; positions in seconds of the track.
 """
 
 from dataclasses import dataclass
 
 from audio.commands import NOW, CommandKind
 from control.control import Value
+from server.marks import Marks
 from server.session.intent import Refused
 
 
@@ -22,6 +23,25 @@ class EngineCommand:
     a: float = 0.0
     frame: int = NOW
     token: int = 0
+    b: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SetGrid:
+    """Give the track `token` on a deck its beats, in seconds, and which of them is the first downbeat; none without."""
+
+    deck: int
+    token: int
+    beats: tuple[float, ...]
+    origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMarks:
+    """Keep the marks of a track in the library."""
+
+    track_id: str
+    marks: Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +95,6 @@ class LoadRefused:
     refused: Refused
 
 
-Effect = EngineCommand | LoadTrack | AdoptDeck | EjectDeck | Notice | Changed | Refused | LoadRefused
+Effect = (
+    EngineCommand | SetGrid | SaveMarks | LoadTrack | AdoptDeck | EjectDeck | Notice | Changed | Refused | LoadRefused
+)

@@ -7,15 +7,19 @@ is 0 to 1. A fact that names a `token` other than the deck's is late and changes
 
 from dataclasses import dataclass
 
+from server.marks import NO_MARKS, Grid, Marks
+
 
 @dataclass(frozen=True, slots=True)
 class AudibleDeck:
-    """A deck as it sounds: `token` is 0 when it holds nothing."""
+    """A deck as it sounds: `token` is 0 when it holds nothing; `loop_s` are the ends of its loop, -1 for none."""
 
     token: int = 0
     position_s: float = 0.0
     playing: bool = False
     duration_s: float = 0.0
+    loop_active: bool = False
+    loop_s: tuple[float, float] = (-1.0, -1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,13 @@ class Reported:
     """A surface reports what it found: values of controls that can only be read, by path."""
 
     values: tuple[tuple[str, int | float | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TempoChanged:
+    """The session's tempo is another, in beats a minute: the leader's, where one leads."""
+
+    tempo: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,123 @@ class DeckLoaded:
     title: str = ""
     artist: str = ""
     duration_s: float = 0.0
+    analysed: Grid | None = None
+    marks: Marks = NO_MARKS
+
+
+@dataclass(frozen=True, slots=True)
+class TrackMarked:
+    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere."""
+
+    deck: int
+    token: int
+    analysed: Grid | None
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceTold:
+    """The playhead's place on the frame it was asked for; `what` it was asked for."""
+
+    deck: int
+    token: int
+    what: int
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlayChanged:
+    """The deck starts or stops by a cue, a brake or a spin-back."""
+
+    deck: int
+    token: int
+    playing: bool
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CueMoved:
+    """The main cue was set."""
+
+    deck: int
+    token: int
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HotcueStored:
+    """Hot cue `slot` was set; a loop where `end_s` is not None."""
+
+    deck: int
+    token: int
+    slot: int
+    start_s: float
+    end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HotcueCleared:
+    """Hot cue `slot` is empty."""
+
+    deck: int
+    token: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopChanged:
+    """The deck's loop; `end_s` not above `start_s`: only a beginning."""
+
+    deck: int
+    token: int
+    active: bool
+    rolling: bool
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStored:
+    """A memory point was set."""
+
+    deck: int
+    token: int
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCleared:
+    """A memory point is gone."""
+
+    deck: int
+    token: int
+    position_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderChanged:
+    """Another deck leads, or none."""
+
+    deck: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateFollowed:
+    """The deck's own speed was set by the leader or by the session's tempo."""
+
+    deck: int
+    token: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class StemLoopChanged:
+    """A loop of one stem began or ended."""
+
+    deck: int
+    token: int
+    slot: int
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +225,7 @@ class EngineRestored:
 
 
 Fact = (
-    DeckLoaded
-    | DeckLoadFailed
-    | DeckEnded
-    | StemsReady
-    | GapChanged
-    | PendingChanged
-    | EngineLost
-    | EngineRestored
-    | Reported
-)
+    DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
+    | TrackMarked | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged | MemoryStored
+    | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
+)  # fmt: skip

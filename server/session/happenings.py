@@ -13,6 +13,8 @@ from server.session import facts
 from server.session.draft import Draft, clear
 from server.session.effects import AdoptDeck, LoadRefused
 from server.session.intent import Refused
+from server.session.marking import take_marks
+from server.session.marks_heard import MARKS_HEARD
 from server.session.rows import ROWS
 from server.session.state import DeckMemory
 
@@ -35,6 +37,7 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
     draft.set(f"{path}/duration", fact.duration_s)
     draft.set(f"{path}/status", "ready")
     draft.set(f"{path}/play", int(plays))
+    take_marks(draft, fact.deck, fact.analysed, fact.marks, fresh=True)
     if seek is not None:
         position_s = min(seek, fact.duration_s)
         draft.remember(fact.deck, position_s=position_s)
@@ -79,6 +82,10 @@ def _pending_changed(draft: Draft, fact: facts.PendingChanged) -> None:
         draft.set(f"/deck/{fact.deck + 1}/stem/{stem}/pending", fact.mask >> slot & 1)
 
 
+def _tempo_changed(draft: Draft, fact: facts.TempoChanged) -> None:
+    draft.set("/session/tempo", fact.tempo)
+
+
 def _engine_lost(draft: Draft, fact: facts.EngineLost) -> None:
     draft.connected = False
     for deck, audible in enumerate(fact.decks):
@@ -94,6 +101,8 @@ def _engine_restored(draft: Draft, fact: facts.EngineRestored) -> None:
     draft.next_token = max(draft.next_token, 1 + max((audible.token for audible in fact.decks), default=0))
     for path, row in ROWS.items():
         draft.send(row.kind, row.deck, row.slot, row.convert(draft.controls[path]))
+    if not any(audible.token for audible in fact.decks):
+        draft.send(CommandKind.TEMPO, 0, 0, float(draft.controls["/session/tempo"]))
     for deck, audible in enumerate(fact.decks):
         _meet(draft, deck, audible)
 
@@ -118,6 +127,9 @@ def _meet(draft: Draft, deck: int, audible: facts.AudibleDeck) -> None:
     draft.set(f"{path}/play", int(audible.playing))
     draft.set(f"{path}/status", "ready")
     draft.set(f"{path}/duration", audible.duration_s)
+    draft.set(f"{path}/loop/active", int(audible.loop_active))
+    draft.set(f"{path}/loop/start", audible.loop_s[0])
+    draft.set(f"{path}/loop/end", audible.loop_s[1])
     if memory.loading:
         draft.load(deck, memory.wanted, _place_wanted(memory), memory.play_when_loaded)
     elif memory.track_id:
@@ -144,5 +156,7 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.EngineLost: _engine_lost,
     facts.EngineRestored: _engine_restored,
     facts.Reported: _reported,
+    facts.TempoChanged: _tempo_changed,
+    **MARKS_HEARD,
 }
 """What each kind of fact does."""

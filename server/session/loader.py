@@ -5,7 +5,7 @@ Units: decks and slots count from 0; stem ranges are half-open, in frames at 44.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -20,7 +20,10 @@ from audio.source import DeckSource, Range, StemSource
 from audio.units import DECKS, MODEL_RATE
 from pipeline.pcm import union
 from server.errors import ServerError
-from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady
+from server.marks import Grid, Marks
+from server.session.effects import Notice
+from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady, TrackMarked
+from server.session.marks_keeper import MarksKeeper
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,12 @@ class Tracks(Protocol):
 
         Raises ServerError, of which NotFound is one.
         """
+
+    async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
+        """Return the grid of the chosen analysis, if any, and what the performer has marked. Raises ServerError."""
+
+    async def save_marks(self, track_id: UUID, marks: Marks) -> None:
+        """Keep what the performer has marked, in place of what was kept. Raises ServerError."""
 
     async def track(self, track_id: UUID, user_id: int | None) -> Titled:
         """Return what the track is called, whoever it belongs to when `user_id` is None. Raises ServerError."""
@@ -79,7 +88,9 @@ class _Desk:
     wanted: tuple[int, str, float] | None = None
     eject: bool = False
     refresh: bool = False
+    remark: bool = False
     grown: set[int] = field(default_factory=set)
+    grid: tuple[int, tuple[float, ...], int] | None = None
     held: _Held | None = None
     coming: _Held | None = None
 
@@ -87,8 +98,12 @@ class _Desk:
 class DeckLoader:
     """Brings tracks and growing stems to the decks of whatever engine is attached."""
 
-    def __init__(self, tracks: Tracks, report: Callable[[Fact], None]) -> None:
+    def __init__(
+        self, tracks: Tracks, report: Callable[[Fact], None], notify: Callable[[Notice], None] = lambda notice: None
+    ) -> None:
         self._tracks = tracks
+        #: Keeps what is marked in the tracks.
+        self.keeper = MarksKeeper(tracks.save_marks, notify)
         self._report = report
         self._client: EngineClient | None = None
         self._desks = tuple(_Desk() for _ in range(DECKS))
@@ -97,7 +112,7 @@ class DeckLoader:
         """Use another engine, or none. What a lost one held is forgotten: the show asks for it again."""
         self._client = client
         for desk in self._desks:
-            desk.held = desk.coming = desk.wanted = None
+            desk.held = desk.coming = desk.wanted = desk.grid = None
             desk.eject = desk.refresh = False
             desk.grown.clear()
 
@@ -106,12 +121,18 @@ class DeckLoader:
         key = _uuid(track_id)
         if key is not None:
             self._desks[deck].held = _Held(token, key, adopted=True)
+            self._desks[deck].remark = True
             self._wake(deck, refresh=True)
 
     def load(self, deck: int, token: int, track_id: str, position_s: float) -> None:
         """Ask for a track; an earlier wish that is not fulfilled yet is forgotten."""
         self._desks[deck].wanted = (token, track_id, position_s)
         self._desks[deck].eject = False
+        self._wake(deck)
+
+    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
+        """Ask for a grid on the track `token`."""
+        self._desks[deck].grid = (token, tuple(beats), origin)
         self._wake(deck)
 
     def eject(self, deck: int) -> None:
@@ -139,6 +160,25 @@ class DeckLoader:
             if desk.held is not None and desk.held.track_id == track_id:
                 self._wake(deck, refresh=True)
 
+    def remark(self, track_id: UUID) -> None:
+        """Look again at a track's grid and cue points: they were analysed, or marked by somebody else."""
+        for deck, desk in enumerate(self._desks):
+            if desk.held is not None and desk.held.track_id == track_id:
+                desk.remark = True
+                self._wake(deck)
+
+    async def _remark(self, deck: int) -> None:
+        """Report the marks that the library has of what a deck holds, none older than what was just marked there."""
+        held = self._desks[deck].held
+        while held is not None and self._desks[deck].held is held:
+            if not await self.keeper.flush():
+                return
+            count = self.keeper.count
+            analysed, marks = await self._tracks.marks(held.track_id)
+            if self.keeper.count == count:
+                self._report(TrackMarked(deck, held.token, analysed, marks))
+                return
+
     def holders(self, track_id: UUID) -> list[int]:
         """Return the decks that hold the track."""
         return [deck for deck, desk in enumerate(self._desks) if desk.held and desk.held.track_id == track_id]
@@ -146,6 +186,7 @@ class DeckLoader:
     async def run(self) -> None:
         """Serve until cancelled."""
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.keeper.run)
             for deck in range(DECKS):
                 tasks.start_soon(self._serve, deck)
 
@@ -169,6 +210,12 @@ class DeckLoader:
                     desk.held = None
                 if desk.wanted is not None:
                     await self._load(client, deck, *desk.wanted)
+                if desk.grid is not None:
+                    grid, desk.grid = desk.grid, None
+                    await client.set_grid(deck, *grid)
+                if desk.remark:
+                    desk.remark = False
+                    await self._remark(deck)
                 if desk.refresh:
                     desk.refresh = False
                     await self._refresh(client, deck)
@@ -196,6 +243,7 @@ class DeckLoader:
             desk.coming = coming = _Held(token, key)
             track = await self._tracks.track(key, None)
             source = await self._tracks.deck_source(key)
+            analysed, marks = await self._tracks.marks(key)
             if overtaken():
                 return
             source = msgspec.structs.replace(source, position_s=position_s)
@@ -218,7 +266,8 @@ class DeckLoader:
         if overtaken():
             return
         desk.wanted = None
-        self._report(DeckLoaded(deck, token, track.title, track.artist or "", source.frames / source.rate))
+        duration_s = source.frames / source.rate
+        self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks))
         self._tell_ready(deck, coming, coming.stems)
 
     async def _refresh(self, client: EngineClient, deck: int) -> None:

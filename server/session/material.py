@@ -5,16 +5,19 @@ Units: audio float32 (frames, 2) at the engine rate; stem slots count from 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from audio.errors import AudioError
 from audio.source import DeckSource
 from audio.units import AUDIO_SUFFIXES, MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
+from server.marks import NO_MARKS, Grid, Marks, grid_of
 from server.session.script import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 Float32 = npt.NDArray[np.float32]
 
 MIX_NAME: Final = "mix"
+ANALYSIS_NAME: Final = "analysis.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class LibraryTrack:
     source: DeckSource
     title: str = ""
     artist: str | None = None
+    grid: Grid | None = None
+    marks: Marks = NO_MARKS
 
 
 Resolver = Callable[[str], LibraryTrack]
@@ -52,6 +58,9 @@ class Material:
     artist: str
     mix: "SlotMemory"
     stems: "Mapping[int, SlotMemory]"
+    #: What its analysis says of its beats, and what a performer has marked in it.
+    grid: Grid | None = None
+    marks: Marks = NO_MARKS
 
     @property
     def frames(self) -> int:
@@ -78,7 +87,8 @@ def material(name: str, folder: Path, rate: int, resolver: Resolver | None) -> M
     if resolver is None:
         raise MaterialRejected(f"there is no file or folder {name!r} beside the script, and no library to look in")
     track = resolver(name)
-    return from_source(track.source, rate, track.title, track.artist or "")
+    found = from_source(track.source, rate, track.title, track.artist or "")
+    return replace(found, grid=track.grid, marks=track.marks)
 
 
 def from_folder(folder: Path, rate: int) -> Material:
@@ -109,7 +119,30 @@ def from_folder(folder: Path, rate: int) -> Material:
         for audio in padded.values():
             whole += audio
     slots = {slot: SlotMemory.whole(audio) for slot, audio in padded.items()}
-    return Material(folder.name, "", SlotMemory.whole(whole), slots)
+    return Material(folder.name, "", SlotMemory.whole(whole), slots, read_grid(folder / ANALYSIS_NAME))
+
+
+class _Analysis(msgspec.Struct, frozen=True):
+    """What is read of an `analysis.json`: seconds, growing."""
+
+    beats: list[float] = []
+    downbeats: list[float] = []
+
+
+def read_grid(path: Path) -> Grid | None:
+    """Return the grid that an `analysis.json` tells of; None where there is none, or no pulse in it.
+
+    Raises MaterialRejected for a file that is not one.
+    """
+    try:
+        analysis = msgspec.json.decode(path.read_bytes(), type=_Analysis)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MaterialRejected(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
+    if any(b <= a for a, b in pairwise(analysis.beats)):
+        raise MaterialRejected(f"{path.parent.name}/{path.name}: beats are seconds, each after the one before")
+    return grid_of(analysis.beats, analysis.downbeats)
 
 
 def from_source(source: DeckSource, rate: int, title: str, artist: str) -> Material:

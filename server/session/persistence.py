@@ -101,6 +101,10 @@ def restore(path: Path, first_token: int = 1) -> tuple[State, Notice | None]:
         decks.append(DeckMemory(deck.token, deck.track_id, position_s=max(0.0, deck.position_s)))
         controls[f"/deck/{number}/play"] = 0
         controls[f"/deck/{number}/gap"] = 0
+        controls[f"/deck/{number}/bend"] = 0.0
+        controls[f"/deck/{number}/leader"] = 0
+        controls[f"/deck/{number}/loop/active"] = 0
+        controls[f"/deck/{number}/loop/roll"] = 0.0
         controls[f"/deck/{number}/load"] = deck.track_id
         controls[f"/deck/{number}/status"] = "loading" if deck.track_id else "empty"
     return replace(state, controls=controls, decks=tuple(decks)), None

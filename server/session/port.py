@@ -8,6 +8,7 @@ Units: decks count from 0; positions in seconds of the track.
 from collections.abc import Sequence
 from typing import Protocol
 
+from server.marks import Marks
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck
 
@@ -24,6 +25,12 @@ class Deckhand(Protocol):
 
     def eject(self, deck: int) -> None:
         """Take off what the deck holds and forget what is on its way to it."""
+
+    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
+        """Give the track `token` on a deck its beats, in seconds; the last that was asked for wins."""
+
+    def save_marks(self, track_id: str, marks: Marks) -> None:
+        """Keep a track's marks in the library; the last that was asked for wins."""
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Look after a deck that the engine kept playing while there was no server: its stems may still be coming."""

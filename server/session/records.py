@@ -19,5 +19,6 @@ def records(commands: Sequence[EngineCommand]) -> Commands:
     batch["slot"] = [command.slot for command in commands]
     batch["frame"] = [command.frame for command in commands]
     batch["a"] = [command.a for command in commands]
+    batch["b"] = [command.b for command in commands]
     batch["token"] = [command.token for command in commands]
     return batch

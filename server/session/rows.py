@@ -54,6 +54,11 @@ def _rows() -> list[Row]:
             Row(f"{path}/trim_db", kinds.DECK_TRIM, deck, 0, _gain_of_db),
             Row(f"{path}/assign", kinds.DECK_ASSIGN, deck, 0, _index_in(CROSSFADER_SIDES)),
             Row(f"{path}/source", kinds.DECK_SOURCE, deck, 0, _index_in(DECK_SOURCES)),
+            Row(f"{path}/quantize", kinds.QUANTIZE, deck, 0, float),
+            Row(f"{path}/sync", kinds.SYNC, deck, 0, float),
+            Row(f"{path}/slip", kinds.SLIP, deck, 0, float),
+            Row(f"{path}/reverse", kinds.REVERSE, deck, 0, float),
+            Row(f"{path}/bend", kinds.BEND, deck, 0, float),
         ]
         for slot, stem in enumerate(STEMS):
             rows += [

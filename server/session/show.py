@@ -23,7 +23,18 @@ from anyio.abc import TaskStatus
 
 from control.control import BadValue, ControlError, Kind, Value, check
 from control.registry import resolve
-from server.session.effects import AdoptDeck, Changed, Effect, EjectDeck, EngineCommand, LoadRefused, LoadTrack, Notice
+from server.session.effects import (
+    AdoptDeck,
+    Changed,
+    Effect,
+    EjectDeck,
+    EngineCommand,
+    LoadRefused,
+    LoadTrack,
+    Notice,
+    SaveMarks,
+    SetGrid,
+)
 from server.session.facts import Fact
 from server.session.intent import Changes, Intent, Refused
 from server.session.port import Deckhand
@@ -122,7 +133,8 @@ class Show:
         if len(self._queue) >= self._capacity:
             self._refuse(intent.reply, Refused("busy", "Too much at once: this was not taken", intent.path))
             return
-        if control.kind is Kind.CONTINUOUS and intent.at is None:
+        # A number that remembers nothing acts each time it is written: two beat jumps are not one.
+        if control.kind is Kind.CONTINUOUS and control.is_readable and intent.at is None:
             key = (self._epoch, intent.path)
             self._queue.pop(key, None)
             self._queue[key] = intent
@@ -245,6 +257,11 @@ class Show:
                     self._send(commands)
                     self._load_replies.pop(effect.deck, None)
                     self._deckhand.eject(effect.deck)
+                case SetGrid():
+                    self._send(commands)
+                    self._deckhand.set_grid(effect.deck, effect.token, effect.beats, effect.origin)
+                case SaveMarks():
+                    self._deckhand.save_marks(effect.track_id, effect.marks)
                 case AdoptDeck():
                     self._deckhand.adopt(effect.deck, effect.token, effect.track_id)
                 case Notice():

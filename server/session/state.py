@@ -12,6 +12,7 @@ from typing import Final
 from audio.units import DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
+from server.marks import Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class DeckMemory:
     `token` and `track_id` are the track the deck holds (0 and "" for none); `loading` and `wanted` the one on its
     way, to start at `load_position_s`. `play_when_loaded`, `play_at` (engine frame) and `seek_when_loaded` were asked
     for meanwhile. `position_s` is the last place known without asking the engine; `at_end` is set when the track ran
-    out there.
+    out there. `analysed` is the beat grid of the analysis, `grid` the performer's own in its place; `memory` are the
+    memory points in order, `taps` the places tapped for a grid.
     """
 
     token: int = 0
@@ -34,6 +36,10 @@ class DeckMemory:
     seek_when_loaded: float | None = None
     position_s: float = 0.0
     at_end: bool = False
+    analysed: Grid | None = None
+    grid: Grid | None = None
+    memory: tuple[float, ...] = ()
+    taps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ def _deck(record: Any, position_s: float) -> DeckMeters:
         bool(record["playing"]),
         float(record["peak"].max()),
         dict(zip(STEMS, record["stem_peak"].tolist(), strict=False)),
+        float(record["beat"]),
+        float(record["tempo"]),
+        float(record["phase"]),
     )
 
 
@@ -53,6 +56,9 @@ def values(message: Meters) -> dict[str, float]:
     for number, deck in enumerate(message.decks, start=1):
         found[f"/deck/{number}/position"] = deck.position
         found[f"/deck/{number}/level"] = deck.level
+        found[f"/deck/{number}/beat"] = deck.beat
+        found[f"/deck/{number}/tempo"] = deck.tempo
+        found[f"/deck/{number}/phase"] = deck.phase
         for stem, level in deck.stems.items():
             found[f"/deck/{number}/stem/{stem}/level"] = level
     return found

@@ -8,6 +8,7 @@ from audio.commands import CommandKind
 from control.control import Value
 from server.session.draft import Draft, Handler, Refuse, clear
 from server.session.effects import EjectDeck
+from server.session.marking import forget_marks
 from server.session.rows import ROWS
 from server.session.state import DeckMemory
 
@@ -58,6 +59,7 @@ class Transport:
             return
         draft.hold(self.deck, DeckMemory())
         clear(draft, self.deck)
+        forget_marks(draft, self.deck)
         for name, empty in (("load", ""), ("title", ""), ("artist", ""), ("duration", 0.0), ("status", "empty")):
             draft.set(f"{self.path}/{name}", empty)
         draft.set(f"{self.path}/play", 0)

@@ -81,13 +81,16 @@ export interface StateMessage {
   changes: Record<string, Value>;
 }
 
-/** One deck's telemetry. `stems` are peaks by stem name. */
+/** One deck's telemetry. `stems` are peaks by stem name; `beat` counts from the first downbeat, `tempo` is in beats a minute (0 without a grid), `phase` in beats ahead of the leader. */
 export interface DeckMeters {
   position: Seconds;
   rate: number;
   playing: boolean;
   level: number;
   stems: Record<string, number>;
+  beat: number;
+  tempo: number;
+  phase: number;
 }
 
 /** Telemetry, at most 30 a second. `frame` is the engine's clock. */

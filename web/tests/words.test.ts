@@ -150,9 +150,10 @@ describe('Telemetry', () => {
   const at = (position: number, playing = true) => ({
     type: 'meters' as const,
     frame: 0,
-    decks: [{ position, rate: 1, playing, level: 0.5, stems: {} }],
+    decks: [{ position, rate: 1, playing, level: 0.5, stems: {}, beat: 0, tempo: 0, phase: 0 }],
     master: [0, 0],
     limiter_db: 0,
+    tempo: 0,
     engine,
   });
 

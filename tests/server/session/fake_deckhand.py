@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from server.marks import Marks
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, Fact
 
@@ -19,6 +20,8 @@ class FakeDeckhand:
     loads: list[tuple[int, int, str, float]] = field(default_factory=list)
     ejected: list[int] = field(default_factory=list)
     adopted: list[tuple[int, int, str]] = field(default_factory=list)
+    grids: list[tuple[int, int, tuple[float, ...], int]] = field(default_factory=list)
+    saved: list[tuple[str, Marks]] = field(default_factory=list)
     heard: list[AudibleDeck] = field(default_factory=lambda: [AudibleDeck()] * 4)
 
     def send(self, commands: Sequence[EngineCommand]) -> None:
@@ -44,6 +47,12 @@ class FakeDeckhand:
     def eject(self, deck: int) -> None:
         self.heard[deck] = AudibleDeck()
         self.ejected.append(deck)
+
+    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
+        self.grids.append((deck, token, tuple(beats), origin))
+
+    def save_marks(self, track_id: str, marks: Marks) -> None:
+        self.saved.append((track_id, marks))
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         self.adopted.append((deck, token, track_id))

@@ -19,6 +19,7 @@ from audio.rings import ClockPair
 from audio.source import DeckSource, StemSource
 from control.control import Value
 from server.errors import DatabaseGone, NotFound
+from server.marks import NO_MARKS, Grid, Marks
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
 from server.session.intent import Intent, Refused
@@ -98,6 +99,9 @@ class FakeEngine:
         assert slot in self.stems[deck], "ranges of a stem that was not declared"
         await self._ask("ranges", deck, token, slot, path, ranges)
 
+    async def set_grid(self, deck: int, token: int, beats: tuple[float, ...], origin: int = 0) -> None:
+        self.asked.append(("set_grid", deck, token, beats, origin))
+
     async def eject(self, deck: int, token: int = 0) -> None:
         await self._ask("eject", deck)
         self.state["decks"][deck] = np.zeros((), SNAPSHOT)["decks"][0]
@@ -121,6 +125,7 @@ class Library:
 
     tracks: dict[UUID, DeckSource] = field(default_factory=dict)
     fault: Exception | None = None
+    kept: dict[UUID, Marks] = field(default_factory=dict)
 
     def add(self, *stems: StemSource) -> UUID:
         track_id = uuid4()
@@ -129,6 +134,12 @@ class Library:
 
     def set_stems(self, track_id: UUID, *stems: StemSource) -> None:
         self.tracks[track_id] = DeckSource(Path("reference.flac"), 1.0, 44_100, FRAMES, 0.0, stems)
+
+    async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
+        return None, self.kept.get(track_id, NO_MARKS)
+
+    async def save_marks(self, track_id: UUID, marks: Marks) -> None:
+        self.kept[track_id] = marks
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         await self.deck_source(track_id)

@@ -18,6 +18,7 @@ from audio.launch import adopt_or_start
 from audio.settings import AudioSettings
 from audio.source import DeckSource, StemSource
 from audio.units import STEMS
+from server.marks import NO_MARKS, Grid, Marks
 from server.session.deckhand import EngineDeckhand
 from server.session.intent import Intent
 from server.session.show import Show
@@ -45,9 +46,17 @@ def made(folder: Path) -> tuple[DeckSource, DeckSource]:
 class Library:
     def __init__(self, source: DeckSource) -> None:
         self.source = source
+        self.grid: Grid | None = None
+        self.kept = NO_MARKS
 
     async def deck_source(self, track_id: UUID) -> DeckSource:
         return self.source
+
+    async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
+        return self.grid, self.kept
+
+    async def save_marks(self, track_id: UUID, marks: Marks) -> None:
+        self.kept = marks
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         return SimpleNamespace(title="Title", artist="Artist")
@@ -104,11 +113,20 @@ async def test_a_song_its_stems_a_crash_and_a_return(tmp_path: Path):
             client, process = await adopt_or_start(Path(runtime), settings, log=tmp_path / "engine.log")
             try:
                 deckhand.attach(client)
+                library.grid = Grid(tuple(0.5 * beat for beat in range(40)))
                 put("/deck/1/load", str(track))
                 put("/deck/1/play", 1)
                 put("/deck/1/stem/vocals/mute", 1)
                 await until(show, "/deck/1/stem/vocals/pending", 1)
                 await hears(deckhand, everything)
+                with anyio.fail_after(20):
+                    while deckhand.telemetry()["/deck/1/tempo"] != pytest.approx(120.0):
+                        await anyio.sleep(0.01)
+                put("/deck/1/hotcue/2/set", 1)
+                with anyio.fail_after(20):
+                    while not library.kept.hotcues:
+                        await anyio.sleep(0.01)
+                assert library.kept.hotcues[0].slot == 2
 
                 library.source, job = growing, uuid4()
                 wholly_there()

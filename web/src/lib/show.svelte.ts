@@ -87,6 +87,13 @@ export class Show {
     if (!this.send({ type: 'trigger', path, id })) this.#offline(path, id);
   }
 
+  /** Do something that leaves no value behind: a button pressed (1) or let go (0), beats to jump. Sent at once. */
+  act(path: string, value: Value): void {
+    const id = this.#nextId++;
+    this.#asked.set(id, path);
+    if (!this.send({ type: 'set', path, value, id })) this.#offline(path, id);
+  }
+
   /** Send what waits; called once a frame. */
   flush(): void {
     this.#flushing = false;
