@@ -12,6 +12,7 @@ from audio.units import DECKS, STEMS
 from control.control import Control, UnknownControl
 from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
+from control.tables.pitch import pitch_rows
 from control.tables.session import session_rows
 from control.tables.stem import stem_rows
 
@@ -19,6 +20,7 @@ from control.tables.stem import stem_rows
 def _rows() -> Iterator[Control]:
     for n in range(1, DECKS + 1):
         yield from deck_rows(n)
+        yield from pitch_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
     yield from mixer_rows()

@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer --> checked, clamped --> wishes, targets of ramps
+    family of the kind: deck | stem | mixer | pitch --> checked, clamped --> wishes, targets of ramps
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -16,6 +16,7 @@ from audio.kernel.events import report
 from audio.kernel.layout import NONE, UNCHANGED
 from audio.kernel.ramps import glide, glide_rate, snap, snap_rate
 from audio.kernel.requests import follow_requests, is_heard, others_heard
+from audio.kernel.stretched import PITCH_KINDS, apply_pitch
 from audio.kernel.strip import cross_gain
 from audio.units import DECKS, STEM_SLOTS
 
@@ -133,7 +134,10 @@ def apply(k: Any, address: int, command: Any) -> None:
     kind, number, slot, a, token = command.kind, command.deck, command.slot, command.a, command.token
     done = False
     if np.isfinite(a):
-        if kind >= _CROSSFADER:
+        if PITCH_KINDS[0] <= kind <= PITCH_KINDS[1]:
+            if number < DECKS and (token == 0 or token == k.decks[number].token):
+                done = apply_pitch(k.decks[number], kind, a)
+        elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:
             deck = k.decks[number]

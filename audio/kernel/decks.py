@@ -22,6 +22,7 @@ from audio.kernel.layout import HEADS, NONE, TAPES, UNCHANGED
 from audio.kernel.playing import end_missing, play_head, prepare_head, tell_stems
 from audio.kernel.ramps import advance_rate, glide, snap, snap_rate
 from audio.kernel.requests import follow_requests, forget_stems, is_heard, others_heard
+from audio.kernel.stretched import follow_stretch, remember_place
 from audio.kernel.strip import rest, strip
 
 _LOADED: Final = int(EventKind.DECK_LOADED)
@@ -49,6 +50,9 @@ def _leave_behind(k: Any, deck: Any, which: int) -> None:
     other.presence = main.presence
     other.presence_to = main.presence_to
     other.tail = main.tail
+    other.stretch = main.stretch
+    other.stretch_to = main.stretch
+    other.held = 1
     other.missing = 0
     other.missing_frames = 0
     snap(other.fade, main.fade.value)
@@ -149,12 +153,13 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
     """Add `count` frames (at most SEGMENT, and not past a multiple of it) of deck `number` to the master bus."""
     at = 0
     while at < count:
+        k.cursor = at
+        follow_stretch(k, address, number, deck)
         if deck.heads[0].sounding == 0 and not others_heard(deck):
             rest(k, deck, count - at)
             break
         if deck.rate.left > 0:
             advance_rate(deck.rate)
-        k.cursor = at
         run = count - at
         steady = True
         for which in range(HEADS):
@@ -171,6 +176,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
         for which in range(HEADS):
             if deck.heads[which].sounding:
                 play_head(k, address, number, deck, which, run, steady)
+        remember_place(deck)
         strip(k, deck, at, run)
         at += run
     k.cursor = 0

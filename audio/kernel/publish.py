@@ -39,6 +39,7 @@ def _fill_deck(deck: Any, view: Any) -> None:
     mask = stem_mask(deck)
     view.stems_audible = 1 if head.blend > 0.0 and mask != 0 else 0
     view.gap = 1 if held and deck.source == 1 and mask != 0 and head.blend_to < 0.5 else 0
+    view.stretched = 1 if head.stretch > 0.0 else 0
     view.pending_mask = pending_mask(deck)
     view.stem_mask = mask
     for channel in range(2):
@@ -70,6 +71,7 @@ def publish_snapshot(k: Any) -> None:
     view.silent_frames = k.silent_frames
     view.commands_applied = k.commands_applied
     view.events_lost = k.events_lost
+    view.stretch_lost = k.stretch_lost
     store_release(slot, 2 * number)
     store_release(k.snapshots, number)
 
