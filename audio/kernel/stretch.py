@@ -6,7 +6,8 @@ A phase vocoder with locked phases (Laroche, Dolson, "Improved phase vocoder tim
 Grains are read around the place where the playhead will be, and laid HOP frames apart. So that each goes on where the
 one before it left off, every spectral peak is rotated, with the bins around it: by the phase that the track itself
 gains in HOP frames there, which a second grain read that far before tells. A peak that is four times as strong as it
-was begins afresh with its own phase, so that attacks stay together. Pitch comes from reading the grains faster or slower.
+was begins afresh with its own phase, so that attacks stay together. Pitch comes from reading the grains faster or
+slower.
 
 Rotations are found once, from the mix (the sum of the stems where it is not there), left and right together, and are
 the same for every slot: all that happens to a slot is linear, so the stems add up to the mix as they did before.
