@@ -27,6 +27,15 @@ RATE_LIMITS: Final = (0.25, 4.0)
 TRIM_LIMITS: Final = (0.0, 16.0)
 """Linear gain a trim may have; a value outside is clamped."""
 
+PITCH_LIMITS: Final = (-12.0, 12.0)
+"""Furthest shift of pitch in semitones; a value outside is clamped."""
+
+TUNING_HZ: Final = 440.0
+"""What the a' of a track is taken to be."""
+
+TUNING_LIMITS: Final = (400.0, 480.0)
+"""Lowest and highest a' in Hz; a value outside is clamped."""
+
 HORIZON_FRAMES: Final = 1 << 31
 """A command further ahead than this is refused (12 hours at 48 kHz)."""
 
@@ -129,6 +138,12 @@ class CommandKind(IntEnum):
     """a: 1 brakes to a stand, -1 spins back, 0 lets go."""
     STEM_LOOP = 79
     """slot: stem; a: beats of a loop of this stem alone, 0 ends it."""
+    DECK_KEYLOCK = 80
+    """a: 1 keeps the pitch at any speed, 0 lets it go with the speed."""
+    DECK_PITCH = 81
+    """a: semitones, -12 to 12, at unchanged tempo; cents are the fraction."""
+    DECK_TUNING = 82
+    """a: what the track's a' of 440 Hz shall be, in Hz."""
 
 
 COMMAND: Final = np.dtype(
@@ -216,6 +231,8 @@ class EventKind(IntEnum):
     """The deck's own speed was set by something else than DECK_RATE; a: the speed."""
     STEM_LOOP_CHANGED = 26
     """The loop of stem `slot`; a: in, b: out (not above a: none)."""
+    STRETCH_LOST = 40
+    """The stretcher did not keep up, and the deck sounds at the pitch of its speed until it does; a: position."""
 
 
 EVENT: Final = np.dtype(
@@ -245,7 +262,8 @@ DECK_SNAPSHOT: Final = np.dtype(
         ("gap", "u1"),
         ("pending_mask", "u1"),
         ("stem_mask", "u1"),
-        ("padding", "u1", (2,)),
+        ("stretched", "u1"),
+        ("padding", "u1", (1,)),
         ("peak", "<f4", (2,)),
         ("rms", "<f4", (2,)),
         ("stem_peak", "<f4", (8,)),
@@ -263,9 +281,9 @@ DECK_SNAPSHOT: Final = np.dtype(
     align=True,
 )
 """A deck at the end of a block. `position` is what is heard, in track frames; `pending_mask` has a bit for each
-stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for.
-`beat` counts from the first downbeat, `tempo` is in beats a minute at the speed the deck has (0 without a grid),
-`phase` how far the deck is ahead of the leader's beat, in beats."""
+stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for;
+`stretched` is 1 while keylock or a shift of pitch is heard. `beat` counts from the first downbeat, `tempo` is in beats a
+minute at the speed the deck has (0 without a grid), `phase` how far the deck is ahead of the leader's beat, in beats."""
 
 SNAPSHOT: Final = np.dtype(
     [
@@ -282,7 +300,9 @@ SNAPSHOT: Final = np.dtype(
         ("commands_applied", "<u8"),
         ("events_lost", "<u8"),
         ("tempo", "<f8"),
+        ("stretch_lost", "<u8"),
     ],
     align=True,
 )
-"""The whole kernel at the end of a block. `load` is busy time over block time, averaged over about a second."""
+"""The whole kernel at the end of a block. `load` is busy time over block time, averaged over about a second;
+`stretch_lost` counts the times that a stretcher did not keep up."""

@@ -134,6 +134,7 @@ class Engine:
             # A device driver that hangs must not keep the process: the caller ends it all the same.
             with anyio.move_on_after(0.6):
                 await anyio.to_thread.run_sync(self._devices.close, abandon_on_cancel=True)
+            self._host.stretchers.stop()
             self._filler.process.kill()
             await anyio.to_thread.run_sync(self._filler.close)
 
@@ -161,6 +162,7 @@ class Engine:
             now = time.monotonic()
             if self._filler_ended and now - self._filler_started_s > RESPAWN_S:
                 self._replace_filler()
+            self._host.stretchers.tend()
             # Every tick: a seek to what is not in memory sounds as soon as the filler knows.
             self._follow_playheads()
             if now - housekeeping_s > HOUSEKEEPING_S:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from audio.commands import CHUNK_FRAMES, FADE_S, Commands
+from audio.commands import CHUNK_FRAMES, FADE_S, TUNING_HZ, Commands
 from audio.errors import AudioError
-from audio.kernel import layout
+from audio.kernel import layout, stretch_layout
 from audio.kernel.callback import CALLBACK, null_loop
 from audio.kernel.layout import (
     HOST_BIND,
@@ -42,6 +42,7 @@ from audio.rings import (
     SnapshotReader,
     fence,
 )
+from audio.stretcher import STEP_FRAMES, Stretchers
 from audio.units import DECKS, ENGINE_RATE, SESSION_TEMPO_BPM, STEM_SLOTS
 
 PEAK_FALL_DB_S: Final = 24.0
@@ -140,6 +141,8 @@ class KernelHost:
         """Reads the clock pair."""
         self._kept: dict[int, SlotMemory] = {}
         self._grids: dict[int, npt.NDArray[np.float64]] = {}
+        self.stretchers = Stretchers([_aligned(stretch_layout.LINE) for _ in range(DECKS)])
+        """Keylock and pitch: live, somebody has to `tend` them; `render` makes them step itself."""
         self._fill_state()
 
     @property
@@ -239,7 +242,14 @@ class KernelHost:
     def render(self, frames: int) -> npt.NDArray[np.float32]:
         """Render the next `frames` frames and return them, float32 (frames, channels). Not while a device plays."""
         out = np.empty((frames, self.channels), np.float32)
-        _render(self.state_pointer, int(out.ctypes.data), frames)
+        done = 0
+        while done < frames:
+            to_step = STEP_FRAMES - self.frame % STEP_FRAMES
+            if to_step == STEP_FRAMES:
+                self.stretchers.step()
+            count = min(frames - done, to_step)
+            _render(self.state_pointer, int(out[done:].ctypes.data), count)
+            done += count
         return out
 
     def run_null(self, block_frames: int = 128) -> int:
@@ -284,7 +294,7 @@ class KernelHost:
         return [self._kept.pop(key) for key in gone]
 
     def _in_use(self) -> set[int] | None:
-        """Return the addresses that the kernel may still read; None when it was rendering all the while."""
+        """Return the addresses that the kernel may still read; None when it or a stretcher was at it."""
         state = self._state
         for _ in range(1000):
             busy = int(state["busy"])
@@ -301,9 +311,10 @@ class KernelHost:
                 record = state["host_commands"][place % HOST_CAPACITY]
                 held.update((int(record["mix"]["audio"]), int(record["grid"]["beats"])))
                 held.update(int(address) for address in record["stems"]["audio"])
+            stretched = self.stretchers.in_use()
             fence()
             if int(state["busy"]) == busy:
-                return held
+                return None if stretched is None else held | stretched
         return None
 
     def _record(self, kind: int, deck: int, token: int, stems: Mapping[int, SlotMemory]) -> Record:
@@ -350,11 +361,14 @@ class KernelHost:
         _rest(state["master_gain"], 1.0)
         state["first"] = state["last"] = NONE
         state["after"] = np.append(np.arange(1, SCHEDULED), NONE)
+        lines = self.stretchers.addresses()
         for number in range(DECKS):
             deck = state["decks"][number]
             deck["want_tape"] = layout.UNCHANGED
             deck["heads"]["tape"] = NONE
             deck["volume"] = deck["trim"] = 1.0
+            deck["stretch"]["line"] = lines[number]
+            deck["stretch"]["tuning"], deck["stretch"]["factor"] = TUNING_HZ, 1.0
             deck["source"] = 1
             deck["side"] = 0 if number % 2 == 0 else 2
             deck["stem_volume"] = 1.0

@@ -63,6 +63,7 @@ async def _run(
     runtime_dir: Path, path: Path, settings: AudioSettings, block: Block, parent_pid: int, filler: FillerLink
 ) -> None:
     host = KernelHost(settings.rate, block=block.kernel)
+    host.stretchers.prepare(settings.block)
     driver = Driver(host)
     host_messages: list[str] = []
     devices = DeviceKeeper(driver, settings.device, settings.rate, settings.block, host_messages.append)

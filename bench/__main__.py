@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-SECTIONS: Final = ("kernel", "osc", "live", "late", "startup", "stems", "separation")
+SECTIONS: Final = ("kernel", "stretch", "osc", "live", "late", "startup", "stems", "separation")
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from control.tables.clocks import clock_rows
 from control.tables.daw import daw_rows
 from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
+from control.tables.pitch import pitch_rows
 from control.tables.session import session_rows
 from control.tables.stem import stem_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
@@ -23,6 +24,7 @@ def _rows() -> Iterator[Control]:
     for n in range(1, DECKS + 1):
         yield from deck_rows(n)
         yield from transport_rows(n)
+        yield from pitch_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
             yield from stem_loop_rows(n, stem)

@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer | transport --> checked, clamped --> wishes, targets of ramps
+    family of the kind: deck | stem | mixer | transport | pitch --> checked, clamped --> wishes, targets of ramps
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -20,6 +20,7 @@ from audio.kernel.motion import follow_speed
 from audio.kernel.places import go_to, in_phase
 from audio.kernel.ramps import glide, snap
 from audio.kernel.requests import follow_requests, is_heard, others_heard
+from audio.kernel.stretched import PITCH_KINDS, apply_pitch
 from audio.kernel.strip import cross_gain
 from audio.kernel.sync import start_in_time
 from audio.kernel.transport import apply_transport
@@ -178,6 +179,9 @@ def apply(k: Any, address: int, command: Any) -> None:
                 deck = k.decks[number]
                 if token == 0 or token == deck.token:
                     done = apply_transport(k, address, number, deck, slot, kind, a, command.b)
+        elif PITCH_KINDS[0] <= kind <= PITCH_KINDS[1]:
+            if number < DECKS and (token == 0 or token == k.decks[number].token):
+                done = apply_pitch(k.decks[number], kind, a)
         elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:

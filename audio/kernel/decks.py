@@ -27,6 +27,7 @@ from audio.kernel.playing import end_missing, play_head, prepare_head, tell_stem
 from audio.kernel.ramps import advance_rate, glide, snap
 from audio.kernel.requests import follow_requests, forget_stems, is_heard, others_heard
 from audio.kernel.slip import run_on
+from audio.kernel.stretched import follow_stretch, remember_place
 from audio.kernel.strip import rest, strip
 
 _LOADED: Final = int(EventKind.DECK_LOADED)
@@ -54,6 +55,9 @@ def _leave_behind(deck: Any, which: int, frames: int) -> None:
     other.presence = main.presence
     other.presence_to = main.presence_to
     other.tail = main.tail
+    other.stretch = main.stretch
+    other.stretch_to = main.stretch
+    other.held = 1
     other.missing = 0
     other.missing_frames = 0
     snap(other.fade, main.fade.value)
@@ -198,14 +202,17 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
     """Add `count` frames (at most SEGMENT, and not past a multiple of it) of deck `number` to the master bus."""
     at = 0
     while at < count:
+        k.cursor = at
         if deck.heads[0].sounding == 0 and not others_heard(deck):
+            follow_stretch(k, address, number, deck)
             rest(k, deck, count - at)
             break
         if deck.rate.left > 0:
             advance_rate(deck.rate)
-        k.cursor = at
         if seam_due(k, deck):
             _cross_seam(k, address, number, deck)
+        # After the seam, which is a jump that the ring has to be looked at for.
+        follow_stretch(k, address, number, deck)
         run = count - at
         steady = not turn_layers(k, deck)
         for which in range(HEADS):
@@ -224,6 +231,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
         for which in range(HEADS):
             if deck.heads[which].sounding:
                 play_head(k, address, number, deck, which, run, steady)
+        remember_place(deck)
         strip(k, deck, at, run)
         if deck.slipping:
             run_on(deck, run)

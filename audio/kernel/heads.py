@@ -17,6 +17,7 @@ from audio.kernel.compiled import compiled
 from audio.kernel.memory import is_ready, ready_ahead
 from audio.kernel.ramps import approach
 from audio.kernel.sinc import FRACTION_BITS, width_of
+from audio.kernel.stretched import decide_stretch, stems_fit
 from audio.units import STEM_SLOTS
 
 _SLOWEST: Final = 1e-6
@@ -85,10 +86,11 @@ def decide(k: Any, deck: Any, head: Any) -> None:
     """
     travel = fade_travel(k, deck, head)
     wanted = travel if head.blend_to > 0.5 else 2 * travel
-    head.blend_to = 1.0 if stems_clear(k, deck, head, wanted) else 0.0
+    head.blend_to = 1.0 if stems_clear(k, deck, head, wanted) and stems_fit(deck, head) else 0.0
     tape = deck.tapes[head.tape]
     wanted = travel if head.presence_to > 0.5 else 2 * travel
     head.presence_to = 1.0 if _is_clear(deck, head, tape.mix, reach_of(deck, head), wanted) else 0.0
+    decide_stretch(deck, head)
 
 
 @compiled
@@ -99,6 +101,7 @@ def settle(k: Any, deck: Any, head: Any) -> None:
     decide(k, deck, head)
     head.blend = head.blend_to
     head.presence = head.presence_to
+    head.stretch = head.stretch_to
     head.tail = min(tail_gain(k, deck, head), still_gain(deck))
 
 
@@ -132,8 +135,9 @@ def _hurry(slot: Any, deck: Any, head: Any, level: float, step: float, reach: in
 
 @compiled
 def slew(k: Any, deck: Any, head: Any) -> None:
-    """Move blend, presence and tail by one frame."""
+    """Move blend, presence, stretch and tail by one frame."""
     step = 1.0 / k.fade_frames
+    head.stretch = approach(head.stretch, head.stretch_to, step)
     tape = deck.tapes[head.tape]
     if head.blend != head.blend_to:
         pace = step
@@ -183,7 +187,7 @@ def steady_run(k: Any, deck: Any, head: Any, limit: int) -> int:
     """
     if head.fade.left > 0 or head.blend != head.blend_to or head.presence != head.presence_to or head.tail != 1.0:
         return 0
-    if deck.rate.left > 0 or abs(deck.rate.value) < STILL:
+    if deck.rate.left > 0 or abs(deck.rate.value) < STILL or head.stretch != head.stretch_to:
         return 0
     travel, reach = fade_travel(k, deck, head), reach_of(deck, head)
     speed = abs(deck.rate.value)

@@ -5,7 +5,7 @@
      |- decks (4)
      |    |- strip: volume, trim, side, source, 8 stem strips          places kept here for EQ, filter, effects
      |    |- heads (4): 0 is the deck's playhead, 1 to 3 finish what it left (seek, pause, swap)
-     |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops, keylock
+     |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops
      |- scheduled commands (1024)
      |- host ring: pointer commands, written by KernelHost alone
      '- scratch: buses of one segment
@@ -79,11 +79,36 @@ HEAD: Final = np.dtype(
         ("missing", "<i4"),
         ("missing_frames", "<i8"),
         ("missing_from", "<f8"),
+        ("stretch", "<f4"),
+        ("stretch_to", "<f4"),
+        ("held", "<i4"),
     ],
     align=True,
 )
 """A place on a tape: frame `index` and `fraction` x 2^-56 of the way to the next. `blend` 0 is the mix, 1 the stems;
-`presence` falls where the mix is not in memory; `tail` at the end of the track."""
+`presence` falls where the mix is not in memory; `tail` at the end of the track. `stretch` 0 reads the tape, 1 plays
+what the stretcher has made of it; `held` keeps it there, on a head that was left behind."""
+
+STRETCH: Final = np.dtype(
+    [
+        ("line", "<i8"),
+        ("keylock", "<i4"),
+        ("forwards", "<i4"),
+        ("pitch", "<f8"),
+        ("tuning", "<f8"),
+        ("factor", "<f8"),
+        ("tag", "<i8"),
+        ("index", "<i8"),
+        ("fraction", "<i8"),
+        ("token", "<u8"),
+        ("mix_here", "<i4"),
+        ("stems_here", "<i4"),
+    ],
+    align=True,
+)
+"""Keylock and pitch of a deck. `line`: address of its LINE (`stretch_layout.py`), 0 for none; `factor`: `pitch` and
+`tuning` as ratio. `tag` counts jumps; `index`, `fraction`, `forwards` and `token` are where the playhead goes on unless
+it jumps. `mix_here`, `stems_here`: the ring fits it."""
 
 GRID: Final = np.dtype([("beats", "<i8"), ("count", "<i8"), ("origin", "<f8"), ("token", "<u8")], align=True)
 """A beat grid: address of the places of its beats, float64 in track frames, growing; how many there are (0, or 2 and
@@ -105,6 +130,7 @@ MEMORIES: Final = 32
 DECK: Final = np.dtype(
     [
         ("heads", HEAD, (HEADS,)),
+        ("stretch", STRETCH),
         ("tapes", TAPE, (TAPES,)),
         ("play", "<i4"),
         ("want_play", "<i4"),
@@ -256,6 +282,7 @@ STATE: Final = np.dtype(
         ("commands_applied", "<i8"),
         ("events_lost", "<i8"),
         ("host_events_lost", "<i8"),
+        ("stretch_lost", "<i8"),
         # The callback's own time.
         ("load", "<f4"),
         ("load_peak", "<f4"),

@@ -1,8 +1,9 @@
 """Playing: what a head reads from its tape and adds to its deck's buses.
 
     mix slot ----> x (1 - blend) x presence --.
-                                              + --> x fade x tail --> mix bus, stem buses of the deck
-    stem slots --> x blend ------------------'
+                                              + --> x (1 - stretch) --.
+    stem slots --> x blend ------------------'                        + --> x fade x tail --> mix bus, stem buses
+    ring of the stretcher, the same slots, as much -> x stretch ------'
 
 Where nothing moves a run of frames is rendered at once: the weights of a batch of frames first, then one stem after the
 other with them. Where something moves, frame by frame. Both give the same bits.
@@ -24,6 +25,7 @@ from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE
 from audio.kernel.memory import between_frames, frame_at, may_read
 from audio.kernel.ramps import advance, snap
 from audio.kernel.sinc import FRACTION_BITS, TAPS, interpolate, weigh, width_of
+from audio.kernel.stretched import lay_stretched
 from audio.units import STEM_SLOTS
 
 _WEIGHTS: Final = ADDRESS["weights"]
@@ -101,6 +103,19 @@ def _weigh_batch(k: Any, address: int, head: Any, speed: float, count: int) -> N
 
 
 @compiled
+def _pass_over(deck: Any, head: Any, count: int) -> None:
+    """Move the head past `count` frames that come from the ring."""
+    pace = pace_of(deck.rate.value)
+    index, fraction = head.index, head.fraction
+    for _ in range(count):
+        fraction += pace
+        index += fraction >> FRACTION_BITS
+        fraction &= _FRACTION_MASK
+    head.index = index
+    head.fraction = fraction
+
+
+@compiled
 def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
     """Render `count` frames on which no gain of the head moves.
 
@@ -116,6 +131,10 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
     if gain == 0.0:
         mask = 0
     deck.touched |= mask
+    if head.stretch == 1.0:
+        lay_stretched(k, deck, mask, count, gain, gain)
+        _pass_over(deck, head, count)
+        return
     if is_copy(deck, head):
         step = 1 if speed > 0.0 else -1
         for slot in range(STEM_SLOTS):
@@ -159,6 +178,14 @@ def _render_frame(k: Any, address: int, deck: Any, head: Any) -> None:
     if mix_gain != 0.0:
         mask |= 1 << MIX_BUS
     deck.touched |= mask
+    if head.stretch > 0.0:
+        share = head.stretch
+        lay_stretched(k, deck, mask, 1, np.float32(stem_gain * share), np.float32(mix_gain * share))
+        if share == 1.0:
+            _pass_over(deck, head, 1)
+            return
+        stem_gain = np.float32(stem_gain * np.float32(one - share))
+        mix_gain = np.float32(mix_gain * np.float32(one - share))
     if is_copy(deck, head):
         step = 1 if speed > 0.0 else -1
         for slot in range(STEM_SLOTS):

@@ -42,6 +42,7 @@ def _fill_deck(k: Any, number: int, deck: Any, view: Any) -> None:
     mask = stem_mask(deck)
     view.stems_audible = 1 if head.blend > 0.0 and mask != 0 else 0
     view.gap = 1 if held and deck.source == 1 and mask != 0 and head.blend_to < 0.5 else 0
+    view.stretched = 1 if head.stretch > 0.0 else 0
     view.pending_mask = pending_mask(deck)
     view.stem_mask = mask
     for channel in range(2):
@@ -83,6 +84,7 @@ def publish_snapshot(k: Any) -> None:
     view.commands_applied = k.commands_applied
     view.events_lost = k.events_lost
     view.tempo = k.tempo
+    view.stretch_lost = k.stretch_lost
     store_release(slot, 2 * number)
     store_release(k.snapshots, number)
 

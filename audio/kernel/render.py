@@ -23,6 +23,7 @@ from audio.kernel.limiter import limit
 from audio.kernel.loading import take_host_commands
 from audio.kernel.motion import TICK, steer
 from audio.kernel.publish import publish_master, publish_snapshot
+from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
 from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
 from audio.units import DECKS
@@ -105,6 +106,8 @@ def _block(k: Any, address: int, out: int, frames: int) -> None:
         _segment(k, address, out + 4 * done * k.channels, count)
         done += count
         k.frame += count
+        if k.frame & (SEGMENT - 1) == 0:
+            publish_plans(k)
     for number in range(DECKS):
         retire(k, address, number, k.decks[number])
     k.blocks += 1

@@ -50,6 +50,9 @@ def _rows() -> list[Row]:
         path = f"/deck/{deck + 1}"
         rows += [
             Row(f"{path}/rate", kinds.DECK_RATE, deck, 0, float),
+            Row(f"{path}/keylock", kinds.DECK_KEYLOCK, deck, 0, float),
+            Row(f"{path}/pitch", kinds.DECK_PITCH, deck, 0, float),
+            Row(f"{path}/tuning", kinds.DECK_TUNING, deck, 0, float),
             Row(f"{path}/volume", kinds.DECK_VOLUME, deck, 0, float),
             Row(f"{path}/trim_db", kinds.DECK_TRIM, deck, 0, _gain_of_db),
             Row(f"{path}/assign", kinds.DECK_ASSIGN, deck, 0, _index_in(CROSSFADER_SIDES)),

@@ -16,7 +16,7 @@ from server.errors import BadRequest, NotFound
 from server.render import TAIL_S, render
 from server.session.material import LibraryTrack
 from server.session.script import ScriptRejected
-from tests.server.render_material import CENTRE, RATE, TONES, levels, read, script, song, tone, write
+from tests.server.render_material import CENTRE, RATE, TONES, level, levels, read, script, song, tone, write
 
 FADE = round(FADE_S * RATE)
 
@@ -205,6 +205,22 @@ def test_rate_moves_pitch_and_length(tmp_path: Path):
     out = bounce(tmp_path, [(0, "/deck/1/load", "a.wav"), (0, "/deck/1/rate", 2.0), (0, "/deck/1/play", 1)])
     assert abs(len(out) - (1.0 + TAIL_S) * RATE) <= FADE
     assert levels(out, 0.1, 0.9)["drums"] == pytest.approx(0.1 * CENTRE, rel=1e-2)
+
+
+def test_keylock_keeps_the_pitch_and_gives_the_same_bytes(tmp_path: Path):
+    song(tmp_path / "song", 4.0)
+    lines = [
+        (0, "/deck/1/load", "song"), (0, "/deck/1/keylock", 1), (0, "/deck/1/rate", 0.8), (0, "/deck/1/play", 1),
+        (2.0, "/deck/1/pitch", 3), (2.5, "/deck/1/position", 0.5), (3.0, "/deck/1/stem/drums/mute", 1),
+    ]  # fmt: skip
+    once = bounce(tmp_path, lines, seconds=4.0)
+    heard = levels(once, 0.5, 1.5)
+    assert all(heard[stem] == pytest.approx(0.1 * CENTRE, rel=0.05) for stem in TONES)
+    shifted = once[round(3.5 * RATE) : round(3.9 * RATE), 0]
+    assert level(shifted, TONES["bass"] * 2**0.25) == pytest.approx(0.1 * CENTRE, rel=0.05)
+    assert level(shifted, TONES["drums"] * 2**0.25) < 1e-4
+    for block in (64, 500):
+        assert np.array_equal(once, bounce(tmp_path, lines, seconds=4.0, block=block))
 
 
 def test_nothing_clicks(tmp_path: Path):

@@ -22,6 +22,9 @@ describe('format', () => {
     expect(format.gain(0)).toBe('-∞ dB');
     expect(format.decibels(3)).toBe('+3.0 dB');
     expect(format.decibels(-0.01)).toBe('0.0 dB');
+    expect(format.semitones(3)).toBe('+3 st');
+    expect(format.semitones(-0.254)).toBe('-0.25 st');
+    expect(format.semitones(-0.001)).toBe('0 st');
     expect(format.rate(1.024)).toBe('+2.4 %');
     expect(format.rate(0.9999)).toBe('0.0 %');
     expect(format.balance(-0.4)).toBe('L 40');

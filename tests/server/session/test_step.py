@@ -21,6 +21,7 @@ from server.session.effects import (
 )
 from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, DeckLoadFailed, EngineLost, EngineRestored
 from server.session.intent import Intent, Refused
+from server.session.rows import ROWS
 from server.session.state import State, initial
 from server.session.step import step
 
@@ -81,6 +82,9 @@ def refused(effects: tuple[Effect, ...]) -> Refused:
 #: path below the deck: value, and the (kind, a) it sends
 DECK_NUMBERS = {
     "rate": (1.25, CommandKind.DECK_RATE, 1.25),
+    "keylock": (1, CommandKind.DECK_KEYLOCK, 1.0),
+    "pitch": (-2.25, CommandKind.DECK_PITCH, -2.25),
+    "tuning": (442.0, CommandKind.DECK_TUNING, 442.0),
     "volume": (0.5, CommandKind.DECK_VOLUME, 0.5),
     "trim_db": (-6.0, CommandKind.DECK_TRIM, 10 ** (-6 / 20)),
     "assign": ("thru", CommandKind.DECK_ASSIGN, CROSSFADER_SIDES.index("thru")),
@@ -456,7 +460,7 @@ def test_a_new_engine_is_told_everything():
     fresh = Session(connected=False)
     everything = commands(fresh.fact(EngineRestored(EMPTY, RATE)))
     assert [row[:3] for row in sent] == [row[:3] for row in everything]
-    assert len(everything) == 3 + 4 * (10 + 4 * len(STEMS))
+    assert len(everything) == len(ROWS) + 1, "and the session's tempo"
 
 
 def test_a_lost_engine_comes_back_where_the_music_was():

@@ -63,3 +63,9 @@ export function words(name: string): string {
   const text = name.replaceAll('_', ' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** Semitones with a sign, cents as the fraction: `+3 st`, `-0.25 st`. */
+export function semitones(value: number): string {
+  const rounded = Math.round(value * 100) / 100;
+  return `${rounded > 0 ? '+' : ''}${rounded === 0 ? 0 : rounded} st`;
+}

@@ -1,0 +1,457 @@
+"""The stretcher: tempo without pitch and pitch without tempo, for a deck's mix and all its stems at once.
+
+    plan --> place of the next grain --> grains of all slots --> spectra --> x one rotation --> grains --> ring
+
+A phase vocoder with locked phases (Laroche, Dolson, "Improved phase vocoder time-scale modification of audio", 1999).
+Grains are read around the place where the playhead will be, and laid HOP frames apart. So that each goes on where the
+one before it left off, every spectral peak is rotated, with the bins around it: by the phase that the track itself
+gains in HOP frames there, which a second grain read that far before tells. A peak that is four times as strong as it
+was begins afresh with its own phase, so that attacks stay together. Pitch comes from reading the grains faster or
+slower.
+
+Rotations are found once, from the mix (the sum of the stems where it is not there), left and right together, and are
+the same for every slot: all that happens to a slot is linear, so the stems add up to the mix as they did before.
+
+Owner: one caller of `step` at a time for each line. Deterministic: the same plans at the same frames give the same
+bits.
+Units: frames at the engine rate; places in track frames; samples float32.
+"""
+
+from math import floor, sqrt
+from typing import Any, Final
+
+import numpy as np
+from numba.core import types
+
+from audio.commands import CHUNK_FRAMES
+from audio.kernel.atomics import copy_bytes, fence, float_at, load_acquire, record_at, store_release
+from audio.kernel.compiled import compiled, compiled_as
+from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
+from audio.kernel.fourier import transform
+from audio.kernel.layout import BATCH
+from audio.kernel.memory import between_frames, is_ready
+from audio.kernel.sinc import FRACTION_BITS, TAPS, interpolate, weigh, width_of
+from audio.kernel.sleeping import sleep_ns
+from audio.kernel.stretch_layout import BINS, GRAIN, HOP, HOPS, OFFSET, OVERLAP, PLAN, SLOTS, STRAY_FRAMES, Line
+from audio.units import STEM_SLOTS
+
+_AT_BUSY: Final = OFFSET["busy"]
+_AT_END: Final = OFFSET["end"]
+_AT_GATHERED: Final = OFFSET["gathered"]
+_AT_MINE: Final = OFFSET["mine"]
+_AT_PLAN: Final = OFFSET["plan"]
+_AT_STOP: Final = OFFSET["stop"]
+_AT_TIMESPEC: Final = OFFSET["timespec"]
+_AT_WEIGHTS: Final = OFFSET["weights"]
+_MIX: Final = STEM_SLOTS
+_CATCH: Final = 0.25
+"""Most by which a grain's step may differ from the speed's own, as part of it, to meet the playhead again."""
+_BORN: Final = np.float32(4.0)
+"""A peak whose energy has grown by this much over a hop begins afresh."""
+_SCALE: Final = np.float32(1.0 / (1.5 * GRAIN))
+"""Undoes the sum of four squared Hann windows and the transform's length."""
+_ONE: Final = float(1 << FRACTION_BITS)
+_MASK: Final = (1 << FRACTION_BITS) - 1
+_HALF: Final = GRAIN // 2
+_PLAN_TRIES: Final = 100
+_WEIGHTS_BYTES: Final = 8 * TAPS
+_PLAN_BYTES: Final = PLAN.itemsize
+_BURST: Final = 12
+"""Most grains of one step: a ring from nothing, and no more."""
+_REST_NS: Final = 2_000_000
+_IDLE_NS: Final = 10_000_000
+
+
+@compiled
+def _take_plan(line: Any, address: int) -> bool:
+    """Copy the plan as a whole; False when the kernel would not let us."""
+    source, target = address + _AT_PLAN, address + _AT_MINE
+    for _ in range(_PLAN_TRIES):
+        before = load_acquire(source)
+        if before & 1:
+            continue
+        copy_bytes(target, source, _PLAN_BYTES)
+        fence()
+        if load_acquire(source) == before:
+            return before > 0
+    return False
+
+
+@compiled
+def _covers(slot: Any, place: float, pace: float) -> bool:
+    """Say whether a grain around `place`, read at `pace`, is in memory."""
+    reach = int(abs(pace) * _HALF) + 130
+    middle = floor(place)
+    if slot.frames == 0 or (middle + reach) - (middle - reach) > 64 * CHUNK_FRAMES:
+        return False
+    return is_ready(slot, middle - reach, middle + reach)
+
+
+@compiled
+def _clear(row: Any) -> None:
+    for n in range(len(row)):
+        row[n] = np.float32(0.0)
+
+
+@compiled
+def _copy(line: Any, slot: Any, real: Any, imaginary: Any, place: float, step: int) -> None:
+    """Add the frames around `place`, one for one, forwards (`step` 1) or backwards (-1)."""
+    window = line.window
+    first = floor(place + 0.5) - step * _HALF
+    if step > 0:
+        start, stop = max(0, -first), min(GRAIN, slot.frames - first)
+    else:
+        start, stop = max(0, first - slot.frames + 1), min(GRAIN, first + 1)
+    for n in range(start, stop):
+        at = 2 * (first + step * n)
+        real[n] += float_at(slot.audio, at) * window[n]
+        imaginary[n] += float_at(slot.audio, at + 1) * window[n]
+
+
+@compiled
+def _interpolate(line: Any, address: int, mask: int, place: float, pace: float, to_past: bool) -> None:
+    """Add frames around `place` that lie `pace` apart: weights of a batch first, then one slot after the other."""
+    window = line.window
+    begin = place - pace * _HALF
+    index = floor(begin)
+    fraction = int((begin - index) * _ONE)
+    step = int(pace * _ONE)
+    fast = abs(pace)
+    width = width_of(fast)
+    reach = int(fast * GRAIN) + width
+    weights, gathered = address + _AT_WEIGHTS, address + _AT_GATHERED
+    for start in range(0, GRAIN, BATCH):
+        for n in range(BATCH):
+            line.at[n] = index
+            weigh(line.table, weights + n * _WEIGHTS_BYTES, fast, fraction)
+            fraction += step
+            index += fraction >> FRACTION_BITS
+            fraction &= _MASK
+        for number in range(SLOTS):
+            if not mask >> number & 1:
+                continue
+            slot = line.mine.slots[number]
+            real = line.past[0] if to_past else line.real[number]
+            imaginary = line.past[1] if to_past else line.imaginary[number]
+            back = width // 2 - 1
+            inside = index - reach > 0 and index + reach < slot.frames
+            for n in range(BATCH):
+                if inside:
+                    left, right = interpolate(slot.audio + 8 * (line.at[n] - back), weights + n * _WEIGHTS_BYTES, width)
+                else:
+                    left, right = between_frames(slot, line.at[n], width, weights + n * _WEIGHTS_BYTES, gathered)
+                real[start + n] += left * window[start + n]
+                imaginary[start + n] += right * window[start + n]
+
+
+@compiled
+def _read(line: Any, address: int, mask: int, place: float, pace: float, to_past: bool) -> None:
+    """Read the grains around `place` of the slots in `mask` to their rows, or their sum to `past`.
+
+    `pace`: track frames between two of the grain's, negative backwards; left goes to the real rows, right to the
+    imaginary ones. Pre: every slot `_covers` it.
+    """
+    if to_past:
+        _clear(line.past[0])
+        _clear(line.past[1])
+    for number in range(SLOTS):
+        if mask >> number & 1 and not to_past:
+            _clear(line.real[number])
+            _clear(line.imaginary[number])
+    if abs(pace) != 1.0:
+        _interpolate(line, address, mask, place, pace, to_past)
+        return
+    step = 1 if pace > 0.0 else -1
+    for number in range(SLOTS):
+        if mask >> number & 1:
+            real = line.past[0] if to_past else line.real[number]
+            imaginary = line.past[1] if to_past else line.imaginary[number]
+            _copy(line, line.mine.slots[number], real, imaginary, place, step)
+
+
+@compiled
+def _unpack(real: Any, imaginary: Any, out: Any) -> None:
+    """Part the spectrum of left + i right into left (rows 0, 1: real, imaginary) and right (rows 2, 3)."""
+    half = np.float32(0.5)
+    for k in range(BINS):
+        m = (GRAIN - k) & (GRAIN - 1)
+        out[0, k] = half * (real[k] + real[m])
+        out[1, k] = half * (imaginary[k] - imaginary[m])
+        out[2, k] = half * (imaginary[k] + imaginary[m])
+        out[3, k] = half * (real[m] - real[k])
+
+
+@compiled
+def _correlate(a: Any, b: Any, k: int) -> Any:
+    """Return the sum over left and right of a x conj(b) in bin k."""
+    real = a[0, k] * b[0, k] + a[1, k] * b[1, k] + a[2, k] * b[2, k] + a[3, k] * b[3, k]
+    imaginary = a[1, k] * b[0, k] - a[0, k] * b[1, k] + a[3, k] * b[2, k] - a[2, k] * b[3, k]
+    return real, imaginary
+
+
+@compiled
+def _power(a: Any, k: int) -> Any:
+    return a[0, k] * a[0, k] + a[1, k] * a[1, k] + a[2, k] * a[2, k] + a[3, k] * a[3, k]
+
+
+@compiled
+def _turned(line: Any, k: int) -> Any:
+    """Return the rotation that lets the peak in bin k go on from the grain before."""
+    if line.energy[k] > _BORN * _power(line.before, k):
+        return np.float32(1.0), np.float32(0.0)
+    ar, ai = _correlate(line.old, line.now, k)
+    br, bi = _correlate(line.now, line.before, k)
+    cr, ci = ar * br - ai * bi, ar * bi + ai * br
+    qr, qi = line.rotation[0, k], line.rotation[1, k]
+    real, imaginary = float(cr * qr - ci * qi), float(cr * qi + ci * qr)
+    size = sqrt(real * real + imaginary * imaginary)
+    if not size > 0.0:
+        return qr, qi
+    return np.float32(real / size), np.float32(imaginary / size)
+
+
+@compiled
+def _is_peak(energy: Any, k: int) -> bool:
+    e = energy[k]
+    return e > energy[k - 1] and e >= energy[k + 1] and e > energy[k - 2] and e >= energy[k + 2]
+
+
+@compiled
+def _rotate_all(line: Any) -> None:
+    """Find every bin's rotation: that of the peak whose region it lies in."""
+    energy, rotation = line.energy, line.rotation
+    for k in range(BINS):
+        energy[k] = _power(line.now, k)
+    last, start = -1, 0
+    real, imaginary = np.float32(1.0), np.float32(0.0)
+    for k in range(2, BINS - 2):
+        if not _is_peak(energy, k):
+            continue
+        # The peak's rotation is read before any region is written over it: regions end before it.
+        next_real, next_imaginary = _turned(line, k)
+        stop = 0
+        if last >= 0:
+            stop = last + 1
+            for m in range(last + 1, k):
+                if energy[m] < energy[stop]:
+                    stop = m
+            for m in range(start, stop):
+                rotation[0, m], rotation[1, m] = real, imaginary
+        start, last = stop, k
+        real, imaginary = next_real, next_imaginary
+    if last >= 0:
+        for m in range(start, BINS):
+            rotation[0, m], rotation[1, m] = real, imaginary
+    for k in (0, BINS - 1):
+        rotation[0, k], rotation[1, k] = np.float32(1.0), np.float32(0.0)
+
+
+@compiled
+def _lay(line: Any, slot: int, number: int) -> None:
+    """Rotate the spectrum of `slot`, bring it back to time and add it to the grains that are on their way."""
+    real, imaginary, rotation = line.real[slot], line.imaginary[slot], line.rotation
+    for k in range(1, BINS - 1):
+        m = GRAIN - k
+        cr, ci = rotation[0, k], rotation[1, k]
+        ar, ai, br, bi = real[k], imaginary[k], real[m], imaginary[m]
+        real[k], imaginary[k] = ar * cr - ai * ci, ar * ci + ai * cr
+        real[m], imaginary[m] = br * cr + bi * ci, bi * cr - br * ci
+    transform(imaginary, real, line.room[0], line.room[1], line.turn)
+    window = line.window
+    for channel in range(2):
+        row = real if channel == 0 else imaginary
+        for part in range(OVERLAP):
+            # Part 0 belongs to hop number - 2, which this grain completes; part 3 to number + 1, which it begins.
+            total = line.sum[slot, channel]
+            at = ((number + part + OVERLAP - 2) & (OVERLAP - 1)) * HOP
+            begin = part * HOP
+            if part == OVERLAP - 1:
+                for n in range(HOP):
+                    total[at + n] = row[begin + n] * window[begin + n] * _SCALE
+            else:
+                for n in range(HOP):
+                    total[at + n] += row[begin + n] * window[begin + n] * _SCALE
+
+
+@compiled
+def _skip(line: Any, slot: int, number: int) -> None:
+    """Let a slot that has nothing to say begin its next hop in silence."""
+    at = ((number + 1) & (OVERLAP - 1)) * HOP
+    for channel in range(2):
+        total = line.sum[slot, channel]
+        for n in range(HOP):
+            total[at + n] = np.float32(0.0)
+
+
+@compiled
+def _there(line: Any, place: float, pace: float) -> int:
+    """Return a bit for each slot of the plan that has the grain around `place` in memory."""
+    there = 0
+    for number in range(SLOTS):
+        if line.mine.mask >> number & 1 and _covers(line.mine.slots[number], place, pace):
+            there |= 1 << number
+    return there
+
+
+@compiled
+def _analyse(line: Any, address: int, place: float, pace: float) -> int:
+    """Write the spectra of all slots around `place`, and the reference's; return a bit for each slot that is there."""
+    there = _there(line, place, pace)
+    if there == 0:
+        line.fresh = 1
+        return 0
+    _read(line, address, there, place, pace, False)
+    for slot in range(SLOTS):
+        if there >> slot & 1:
+            transform(line.real[slot], line.imaginary[slot], line.room[0], line.room[1], line.turn)
+    reference = 1 << _MIX if there >> _MIX & 1 else there
+    for row in range(4):
+        for k in range(BINS):
+            line.old[row, k] = line.now[row, k]
+    past = place - pace * HOP
+    known = line.fresh == 0 and _there(line, past, pace) & reference == reference
+    if known:
+        _read(line, address, reference, past, pace, True)
+        transform(line.past[0], line.past[1], line.room[0], line.room[1], line.turn)
+        _unpack(line.past[0], line.past[1], line.before)
+    if reference >> _MIX & 1:
+        _unpack(line.real[_MIX], line.imaginary[_MIX], line.now)
+    else:
+        _clear(line.past[0])
+        _clear(line.past[1])
+        for slot in range(SLOTS):
+            if reference >> slot & 1:
+                for n in range(GRAIN):
+                    line.past[0, n] += line.real[slot, n]
+                    line.past[1, n] += line.imaginary[slot, n]
+        _unpack(line.past[0], line.past[1], line.now)
+    if known:
+        _rotate_all(line)
+    else:
+        for k in range(BINS):
+            line.rotation[0, k], line.rotation[1, k] = np.float32(1.0), np.float32(0.0)
+    line.fresh = 0
+    return there
+
+
+@compiled
+def _finish(line: Any, address: int, hop: int) -> None:
+    """Move a hop that is complete to the ring and publish it."""
+    place = hop % HOPS
+    start, source = place * HOP, (hop & (OVERLAP - 1)) * HOP
+    mask = line.grains[0]
+    for n in range(1, OVERLAP):
+        mask &= line.grains[n]
+    for slot in range(SLOTS):
+        if mask >> slot & 1:
+            for channel in range(2):
+                ring, total = line.ring[slot, channel], line.sum[slot, channel]
+                for n in range(HOP):
+                    ring[start + n] = total[source + n]
+    line.numbers[place] = hop
+    line.tags[place] = line.tag
+    line.masks[place] = mask
+    store_release(address + _AT_END, (hop + 1) * HOP)
+
+
+@compiled
+def _grain(line: Any, address: int) -> None:
+    """Make the next grain, and finish the hop that it completes."""
+    plan = line.mine
+    number = line.next
+    line.next += 1
+    ideal = plan.place + plan.speed * (number * HOP - plan.frame)
+    if line.fresh:
+        line.place = ideal
+    else:
+        step = plan.speed * HOP
+        most = _CATCH * abs(step)
+        line.place += step + max(-most, min(most, ideal - line.place - step))
+    line.places[number % HOPS] = line.place
+    pace = plan.pitch if plan.speed >= 0.0 else -plan.pitch
+    there = _analyse(line, address, line.place, pace)
+    line.grains[number & (OVERLAP - 1)] = there
+    for slot in range(SLOTS):
+        if there >> slot & 1:
+            _lay(line, slot, number)
+            line.live[slot] = OVERLAP
+        elif line.live[slot] > 0:
+            _skip(line, slot, number)
+            line.live[slot] -= 1
+    if number - 2 >= line.first:
+        _finish(line, address, number - 2)
+
+
+@compiled
+def _begin(line: Any, address: int) -> None:
+    """Start afresh at the next hop that nobody reads yet."""
+    plan = line.mine
+    line.first = (plan.frame + line.margin + HOP - 1) // HOP
+    store_release(address + _AT_END, min(line.end, line.first * HOP))
+    fence()
+    line.next = line.first - 1
+    line.tag = plan.tag
+    line.fresh = 1
+    line.running = 1
+    for slot in range(SLOTS):
+        line.live[slot] = 0
+        _clear(line.sum[slot, 0])
+        _clear(line.sum[slot, 1])
+    for n in range(OVERLAP):
+        line.grains[n] = 0
+
+
+@compiled
+def _strays(line: Any) -> bool:
+    """Say whether the grain to come would lie too far from where the playhead will be."""
+    plan = line.mine
+    ideal = plan.place + plan.speed * (line.next * HOP - plan.frame)
+    return line.fresh == 0 and abs(ideal - line.place - plan.speed * HOP) > STRAY_FRAMES
+
+
+@compiled
+def _step(line: Any, address: int) -> int:
+    if not _take_plan(line, address):
+        return 0
+    plan = line.mine
+    if not plan.wanted:
+        line.running = 0
+        return 0
+    if not line.running or line.tag != plan.tag or line.end < plan.frame or _strays(line):
+        _begin(line, address)
+    made = 0
+    while line.end < plan.frame + line.ahead and made < _BURST:
+        _grain(line, address)
+        made += 1
+    return made
+
+
+@compiled_as(types.int64(types.intp))
+def step(address: int) -> int:
+    """Make what the plan of the LINE at `address` asks for, as far ahead as it shall be; return the grains made.
+
+    Thread-safe: one caller at a time. Realtime-safe: yes, but it takes milliseconds.
+    """
+    line = record_at(address, Line)
+    mode = float_mode()
+    set_float_mode(mode | FLUSH)
+    store_release(address + _AT_BUSY, load_acquire(address + _AT_BUSY) + 1)
+    made = _step(line, address)
+    store_release(address + _AT_BUSY, load_acquire(address + _AT_BUSY) + 1)
+    set_float_mode(mode)
+    return made
+
+
+@compiled_as(types.int64(types.intp))
+def stretch_loop(address: int) -> int:
+    """Make steps until the line's `stop` is set, or until neither keylock nor pitch is asked for; return the grains."""
+    line = record_at(address, Line)
+    made = 0
+    while load_acquire(address + _AT_STOP) == 0:
+        grains = step(address)
+        made += grains
+        if not line.mine.asked:
+            break
+        if grains == 0:
+            sleep_ns(address + _AT_TIMESPEC, _REST_NS if line.mine.wanted else _IDLE_NS)
+    return made
