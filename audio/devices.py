@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from audio import portaudio
 from audio.errors import AudioError, DeviceLost, FormatRejected
 from audio.portaudio import AUTO, NULL
+from audio.units import CHANNELS, MOST_CHANNELS
 
 STALL_S: Final = 0.5
 """A device whose frame counter stands still this long is lost."""
@@ -38,6 +39,9 @@ class Kernel(Protocol):
 
     def stop_null(self) -> None:
         """Make `run_null` return within a block."""
+
+    def set_channels(self, channels: int) -> None:
+        """Play on `channels` channels from now on; nothing calls the kernel meanwhile."""
 
     def set_latency(self, frames: int) -> None:
         """Tell the clock how many frames lie between callback and output."""
@@ -80,10 +84,16 @@ class DeviceOutput:
 
     realtime = True
 
-    def __init__(self, kernel: Kernel, device: portaudio.Device, rate: int, block: int) -> None:
+    def __init__(self, kernel: Kernel, device: portaudio.Device, rate: int, block: int, channels: int) -> None:
         self.name, self.api = f"{device.name}, {device.api}", device.api
+        kernel.set_channels(channels)
         self._stream = portaudio.Output(
-            device, rate=rate, block=block, callback=kernel.callback_address, userdata=kernel.userdata_address
+            device,
+            rate=rate,
+            block=block,
+            channels=channels,
+            callback=kernel.callback_address,
+            userdata=kernel.userdata_address,
         )
         self.latency_s = self._stream.latency_s
 
@@ -98,8 +108,19 @@ class DeviceOutput:
 class DeviceKeeper:
     """Keep something calling the kernel. Methods block: call them from one worker thread at a time."""
 
-    def __init__(self, kernel: Kernel, wanted: str, rate: int, block: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        wanted: str,
+        rate: int,
+        block: int,
+        say: Callable[[str], None],
+        *,
+        channels: int = 0,
+    ) -> None:
+        """`channels`: how many to play on, or 0 for as many as the device has."""
         self._kernel, self.wanted, self._rate, self._block = kernel, wanted, rate, block
+        self._channels = channels
         self.say = say
         self.output: NullOutput | DeviceOutput | None = None
         #: Times a device went away.
@@ -168,9 +189,14 @@ class DeviceKeeper:
             what = "no output device was found" if self.wanted == AUTO else f"no output device is called {self.wanted}"
             reason = what if portaudio.available() else "the PortAudio library is missing"
             self.say(f"{reason}: the engine runs on a timer; the page can play the sound")
-        for device in found:
+        return any(self._open_one(device, first=first) for device in found)
+
+    def _open_one(self, device: portaudio.Device, *, first: bool) -> bool:
+        """Open a device with the channels wanted, or with two where it refuses more."""
+        channels = min(self._channels or device.usable_channels, max(CHANNELS, device.channels // 2 * 2))
+        for count in dict.fromkeys((channels, CHANNELS)):
             try:
-                self._adopt(DeviceOutput(self._kernel, device, self._rate, self._block))
+                self._adopt(DeviceOutput(self._kernel, device, self._rate, self._block, count))
             except FormatRejected as refused:
                 if first:
                     self.say(str(refused))
@@ -179,6 +205,7 @@ class DeviceKeeper:
         return False
 
     def _open_null(self) -> None:
+        self._kernel.set_channels(self._channels or MOST_CHANNELS)
         self._adopt(NullOutput(self._kernel, self._block))
 
     def _adopt(self, output: NullOutput | DeviceOutput) -> None:

@@ -14,14 +14,18 @@ from control.tables.deck import deck_rows
 from control.tables.mixer import mixer_rows
 from control.tables.session import session_rows
 from control.tables.stem import stem_rows
+from control.tables.strip import deck_strip_rows, mixer_strip_rows, stem_strip_rows
 
 
 def _rows() -> Iterator[Control]:
     for n in range(1, DECKS + 1):
         yield from deck_rows(n)
+        yield from deck_strip_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
+            yield from stem_strip_rows(n, stem)
     yield from mixer_rows()
+    yield from mixer_strip_rows()
     yield from session_rows()
 
 

@@ -147,7 +147,7 @@ async def _serve(settings: Settings, stop: anyio.Event) -> None:
     settings = replace(settings, port=listener.getsockname()[1])
     notices = _Notices()
     keeper = EngineKeeper(
-        AudioSettings(device=settings.audio, block=settings.block, rate=settings.rate),
+        AudioSettings(device=settings.audio, block=settings.block, channels=settings.channels, rate=settings.rate),
         settings.runtime,
         settings.data / "logs" / "engine.log",
     )

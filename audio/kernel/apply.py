@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer --> checked, clamped --> wishes, targets of ramps
+    family of the kind: deck | stem | mixer | strip --> checked, clamped --> wishes, targets of ramps
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import RATE_LIMITS, TRIM_LIMITS, CommandKind, EventKind
+from audio.kernel.apply_strip import FIRST_STRIP, LAST_STRIP, apply_strip, move, set_cross, set_trim
 from audio.kernel.compiled import compiled
 from audio.kernel.events import report
 from audio.kernel.layout import NONE, UNCHANGED
-from audio.kernel.ramps import glide, glide_rate, snap, snap_rate
+from audio.kernel.ramps import clamp, glide, glide_rate, snap_rate
 from audio.kernel.requests import follow_requests, is_heard, others_heard
-from audio.kernel.strip import cross_gain
 from audio.units import DECKS, STEM_SLOTS
 
 _REFUSED: Final = int(EventKind.COMMAND_REFUSED)
@@ -41,36 +41,15 @@ _TRIM_HIGH: Final = TRIM_LIMITS[1]
 
 
 @compiled
-def _clamp(value: float, low: float, high: float) -> float:
-    return min(high, max(low, value))
-
-
-@compiled
-def _move(k: Any, deck: Any, ramp: Any, gain: float) -> None:
-    """Send a gain of the deck to `gain`: at once while nothing of the deck is heard."""
-    if is_heard(deck) or others_heard(deck):
-        glide(ramp, gain, k.fade_frames)
-    else:
-        snap(ramp, gain)
-
-
-@compiled
-def _set_cross(k: Any) -> None:
-    for number in range(DECKS):
-        deck = k.decks[number]
-        _move(k, deck, deck.cross, cross_gain(k.curve, k.crossfader, deck.side))
-
-
-@compiled
 def _apply_mixer(k: Any, kind: int, a: float) -> bool:
     if kind == _CROSSFADER:
-        k.crossfader = _clamp(a, -1.0, 1.0)
-        _set_cross(k)
+        k.crossfader = clamp(a, -1.0, 1.0)
+        set_cross(k)
     elif kind == _CURVE:
-        k.curve = int(_clamp(np.rint(a), 0.0, 2.0))
-        _set_cross(k)
+        k.curve = int(clamp(np.rint(a), 0.0, 2.0))
+        set_cross(k)
     elif kind == _MASTER:
-        glide(k.master_gain, _clamp(a, 0.0, 1.0), k.fade_frames)
+        glide(k.master_gain, clamp(a, 0.0, 1.0), k.fade_frames)
     else:
         return False
     return True
@@ -79,13 +58,13 @@ def _apply_mixer(k: Any, kind: int, a: float) -> bool:
 @compiled
 def _apply_stem(k: Any, deck: Any, slot: int, kind: int, a: float) -> bool:
     if kind == _STEM_VOLUME:
-        deck.stem_volume[slot] = _clamp(a, 0.0, 1.0)
+        deck.stem_volume[slot] = clamp(a, 0.0, 1.0)
     elif kind == _STEM_MUTE:
         deck.mute[slot] = 1 if a >= 0.5 else 0
     elif kind == _STEM_SOLO:
         deck.solo[slot] = 1 if a >= 0.5 else 0
     elif kind == _STEM_PAN:
-        deck.stem_pan[slot] = _clamp(a, -1.0, 1.0)
+        deck.stem_pan[slot] = clamp(a, -1.0, 1.0)
     else:
         return False
     follow_requests(k, deck)
@@ -100,10 +79,10 @@ def _apply_deck(k: Any, deck: Any, kind: int, a: float) -> bool:
             return False
         deck.want_play = 1 if a >= 0.5 else 0
     elif kind == _SEEK:
-        deck.seek_to = int(np.rint(_clamp(a, 0.0, 1e15)))
+        deck.seek_to = int(np.rint(clamp(a, 0.0, 1e15)))
         deck.want_seek = 1
     elif kind == _RATE:
-        speed = _clamp(abs(a), _SLOWEST, _FASTEST)
+        speed = clamp(abs(a), _SLOWEST, _FASTEST)
         if a < 0.0:
             speed = -speed
         if is_heard(deck) or others_heard(deck):
@@ -112,13 +91,14 @@ def _apply_deck(k: Any, deck: Any, kind: int, a: float) -> bool:
             snap_rate(deck.rate, speed)
     elif kind in (_VOLUME, _TRIM):
         if kind == _VOLUME:
-            deck.volume = _clamp(a, 0.0, 1.0)
+            deck.volume = clamp(a, 0.0, 1.0)
+            move(k, deck, deck.gain, deck.volume)
         else:
-            deck.trim = _clamp(a, _TRIM_LOW, _TRIM_HIGH)
-        _move(k, deck, deck.gain, deck.volume * deck.trim)
+            deck.trim = clamp(a, _TRIM_LOW, _TRIM_HIGH)
+            set_trim(k, deck)
     elif kind == _ASSIGN:
-        deck.side = int(_clamp(np.rint(a), 0.0, 2.0))
-        _set_cross(k)
+        deck.side = int(clamp(np.rint(a), 0.0, 2.0))
+        set_cross(k)
     elif kind == _SOURCE:
         deck.source = 1 if a >= 0.5 else 0
         follow_requests(k, deck)
@@ -133,7 +113,9 @@ def apply(k: Any, address: int, command: Any) -> None:
     kind, number, slot, a, token = command.kind, command.deck, command.slot, command.a, command.token
     done = False
     if np.isfinite(a):
-        if kind >= _CROSSFADER:
+        if FIRST_STRIP <= kind <= LAST_STRIP:
+            done = apply_strip(k, number, slot, kind, a)
+        elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:
             deck = k.decks[number]

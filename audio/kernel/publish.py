@@ -15,6 +15,7 @@ from audio.kernel.atomics import copy_bytes, fence, load_acquire, record_at, sto
 from audio.kernel.compiled import compiled
 from audio.kernel.heads import place_of
 from audio.kernel.layout import NONE
+from audio.kernel.loudness import MASTER
 from audio.kernel.requests import pending_mask, stem_mask
 from audio.rings import MASTER_CAPACITY, MASTER_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
 from audio.units import DECKS, STEM_SLOTS
@@ -27,7 +28,7 @@ _SAMPLES: Final = int(MASTER_RING.fields["samples"][1])  # type: ignore[index]
 
 
 @compiled
-def _fill_deck(deck: Any, view: Any) -> None:
+def _fill_deck(k: Any, deck: Any, view: Any) -> None:
     head = deck.heads[0]
     held = head.tape != NONE
     view.token = deck.token
@@ -44,6 +45,7 @@ def _fill_deck(deck: Any, view: Any) -> None:
     for channel in range(2):
         view.peak[channel] = deck.peak[channel]
         view.rms[channel] = sqrt(deck.power[channel])
+    view.loudness = k.short_term[deck.number]
     for slot in range(STEM_SLOTS):
         view.stem_peak[slot] = deck.stem_peak[slot]
 
@@ -58,10 +60,12 @@ def publish_snapshot(k: Any) -> None:
     view = record_at(slot + _DATA, _Snapshot)
     view.frame = k.frame
     for number_of_deck in range(DECKS):
-        _fill_deck(k.decks[number_of_deck], view.decks[number_of_deck])
+        _fill_deck(k, k.decks[number_of_deck], view.decks[number_of_deck])
     for channel in range(2):
         view.master_peak[channel] = k.master_peak[channel]
         view.master_rms[channel] = sqrt(k.master_power[channel])
+    view.loudness = k.short_term[MASTER]
+    view.momentary = k.momentary[MASTER]
     view.limiter_db = 20.0 * log10(1.0 / max(1e-6, k.limiter_low))
     view.load = k.load
     view.load_peak = k.load_peak

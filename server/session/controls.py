@@ -8,6 +8,7 @@ from typing import Final
 
 from audio.units import DECKS
 from control.control import Value
+from server.session.auto_gain import HANDLERS as AUTO_GAIN
 from server.session.draft import Draft, Handler
 from server.session.rows import ROWS
 from server.session.transport import Transport
@@ -20,6 +21,7 @@ def _focus(draft: Draft, value: Value, at: int) -> None:
 HANDLERS: Final[dict[str, Handler]] = {
     **{path: row.apply for path, row in ROWS.items()},
     **{path: handler for deck in range(DECKS) for path, handler in Transport(deck).handlers().items()},
+    **AUTO_GAIN,
     "/session/focus": _focus,
 }
 """What each writable control does; a test holds this table against the registry."""

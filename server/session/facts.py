@@ -40,6 +40,15 @@ class DeckLoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackMeasured:
+    """How loud the track on the deck is, in LUFS over all of it; None where nobody has measured it."""
+
+    deck: int
+    token: int
+    loudness: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeckEnded:
     """Playback reached the end of the track."""
 
@@ -89,4 +98,14 @@ class EngineRestored:
     rate: int
 
 
-Fact = DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
+Fact = (
+    DeckLoaded
+    | DeckLoadFailed
+    | TrackMeasured
+    | DeckEnded
+    | StemsReady
+    | GapChanged
+    | PendingChanged
+    | EngineLost
+    | EngineRestored
+)

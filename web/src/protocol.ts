@@ -81,16 +81,18 @@ export interface StateMessage {
   changes: Record<string, Value>;
 }
 
-/** One deck's telemetry. `stems` are peaks by stem name. */
+/** One deck's telemetry. `stems` are peaks by stem name; `loudness` is short-term, in LUFS. */
 export interface DeckMeters {
   position: Seconds;
   rate: number;
   playing: boolean;
   level: number;
   stems: Record<string, number>;
+  rms: number;
+  loudness: number;
 }
 
-/** Telemetry, at most 30 a second. `frame` is the engine's clock. */
+/** Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS. */
 export interface MetersMessage {
   type: 'meters';
   frame: Frames;
@@ -98,6 +100,9 @@ export interface MetersMessage {
   master: number[];
   limiter_db: Decibels;
   engine: EngineStatus;
+  master_rms: number[];
+  loudness: number;
+  momentary: number;
 }
 
 /** A job moved. `progress` 0 to 100; `error` says what to do when it failed. */
@@ -207,7 +212,7 @@ export type ServerMessage =
 const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   welcome: { protocol: 'number', version: 'string', rev: 'number', controls: 'map', engine: 'map' },
   state: { rev: 'number', changes: 'map' },
-  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map' },
+  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   library: { track_id: 'string', change: 'string' },
   peers: { peers: 'list' },
