@@ -36,6 +36,9 @@ TUNING_HZ: Final = 440.0
 TUNING_LIMITS: Final = (400.0, 480.0)
 """Lowest and highest a' in Hz; a value outside is clamped."""
 
+BAND_LIMITS: Final = (0.0, 4.0)
+"""Linear gain a band of an isolator may have; a value outside is clamped."""
+
 HORIZON_FRAMES: Final = 1 << 31
 """A command further ahead than this is refused (12 hours at 48 kHz)."""
 
@@ -144,6 +147,44 @@ class CommandKind(IntEnum):
     """a: semitones, -12 to 12, at unchanged tempo; cents are the fraction."""
     DECK_TUNING = 82
     """a: what the track's a' of 440 Hz shall be, in Hz."""
+    DECK_EQ = 96
+    """slot: band, 0 low, 1 middle, 2 high; a: linear gain."""
+    DECK_KILL = 97
+    """slot: band; a: 1 silences it, 0 brings it back to its gain."""
+    DECK_FILTER = 98
+    """a: -1 low-pass, 0 nothing, 1 high-pass."""
+    STEM_EQ_LOW = 99
+    """a: linear gain."""
+    STEM_EQ_MID = 100
+    """a: linear gain."""
+    STEM_EQ_HIGH = 101
+    """a: linear gain."""
+    STEM_FILTER = 102
+    """a: as DECK_FILTER."""
+    STEM_SEND = 103
+    """a: share of the stem that goes through the deck's effects, 0 to 1."""
+    DECK_PFL = 104
+    """a: 1 sends the deck to the headphones, before its fader."""
+    DECK_OUTPUT = 105
+    """a: index into OUTPUTS."""
+    STEM_OUTPUT = 106
+    """a: index into OUTPUTS; 0 is the deck."""
+    DECK_AUTO_GAIN = 107
+    """a: linear gain beside the trim."""
+    HEADPHONES = 112
+    """a: gain, 0 to 1."""
+    CUE_MIX = 113
+    """a: 0 only what is cued, 1 only the master."""
+    SPLIT_CUE = 114
+    """a: 1 puts what is cued left and the master right."""
+    BOOTH = 115
+    """a: gain, 0 to 1."""
+    CROSSFADER_REVERSE = 116
+    """a: 1 swaps the crossfader's sides."""
+    HEADPHONES_OUTPUT = 117
+    """a: index into OWN_OUTPUTS."""
+    BOOTH_OUTPUT = 118
+    """a: index into OWN_OUTPUTS."""
 
 
 COMMAND: Final = np.dtype(
@@ -266,6 +307,44 @@ DECK_SNAPSHOT: Final = np.dtype(
         ("padding", "u1", (1,)),
         ("peak", "<f4", (2,)),
         ("rms", "<f4", (2,)),
+        ("loudness", "<f4"),
+        ("stem_peak", "<f4", (8,)),
+        ("beat", "<f8"),
+        ("tempo", "<f8"),
+        ("phase", "<f8"),
+        ("loop_in", "<f8"),
+        ("loop_out", "<f8"),
+        ("loop_active", "u1"),
+        ("leads", "u1"),
+        ("synced", "u1"),
+        ("gridded", "u1"),
+        ("spare", "u1", (4,)),
+    ],
+    align=True,
+)
+"""A deck at the end of a block. `position` is what is heard, in track frames; `pending_mask` has a bit for each
+stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for;
+`stretched` is 1 while keylock or a shift of pitch is heard. `beat` counts from the first downbeat, `tempo` is in beats
+a minute at the speed the deck has (0 without a grid), `phase` how far the deck is ahead of the leader's beat, in
+beats; `loudness` is short-term, in LUFS."""
+
+SNAPSHOT: Final = np.dtype(
+    [
+        ("token", "<u8"),
+        ("position", "<f8"),
+        ("duration", "<i8"),
+        ("rate", "<f8"),
+        ("playing", "u1"),
+        ("source", "u1"),
+        ("stems_audible", "u1"),
+        ("gap", "u1"),
+        ("pending_mask", "u1"),
+        ("stem_mask", "u1"),
+        ("stretched", "u1"),
+        ("padding", "u1", (1,)),
+        ("peak", "<f4", (2,)),
+        ("rms", "<f4", (2,)),
+        ("loudness", "<f4"),
         ("stem_peak", "<f4", (8,)),
         ("beat", "<f8"),
         ("tempo", "<f8"),
@@ -291,6 +370,8 @@ SNAPSHOT: Final = np.dtype(
         ("decks", DECK_SNAPSHOT, (4,)),
         ("master_peak", "<f4", (2,)),
         ("master_rms", "<f4", (2,)),
+        ("loudness", "<f4"),
+        ("momentary", "<f4"),
         ("limiter_db", "<f4"),
         ("load", "<f4"),
         ("load_peak", "<f4"),
@@ -304,5 +385,6 @@ SNAPSHOT: Final = np.dtype(
     ],
     align=True,
 )
-"""The whole kernel at the end of a block. `load` is busy time over block time, averaged over about a second;
-`stretch_lost` counts the times that a stretcher did not keep up."""
+"""The whole kernel at the end of a block. `loudness` is short-term, over 3 s, and `momentary` over 0.4 s, in LUFS.
+`load` is busy time over block time, averaged over about a second; `stretch_lost` counts the times that a stretcher did
+not keep up."""

@@ -12,12 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import product
 from typing import Final, Protocol
 
 from audio import portaudio
 from audio.errors import AudioError, DeviceLost, FormatRejected
 from audio.portaudio import AUTO, NULL
 from audio.settings import RATES
+from audio.units import CHANNELS, MOST_CHANNELS
 
 STALL_S: Final = 0.5
 """A device whose frame counter stands still this long is lost."""
@@ -51,6 +53,9 @@ class Kernel(Protocol):
 
     def outlet(self, rate: int) -> Callback:
         """Return what a device at `rate` Hz calls. Raises ValueError when there is no way to that rate."""
+
+    def set_channels(self, channels: int) -> None:
+        """Play on `channels` channels from now on; nothing calls the kernel meanwhile."""
 
     def set_latency(self, frames: int) -> None:
         """Tell the clock how many frames lie between callback and output."""
@@ -93,9 +98,12 @@ class DeviceOutput:
 
     realtime = True
 
-    def __init__(self, kernel: Kernel, device: portaudio.Device, engine_rate: int, rate: int, block: int) -> None:
-        """Open `device` at `rate` Hz. Raises FormatRejected."""
+    def __init__(
+        self, kernel: Kernel, device: portaudio.Device, engine_rate: int, rate: int, block: int, channels: int
+    ) -> None:
+        """Open `device` at `rate` Hz with `channels` channels. Raises FormatRejected."""
         self.name, self.api = f"{device.name}, {device.api}", device.api
+        kernel.set_channels(channels)
         callback, userdata, latency_s = kernel.callback_address, kernel.userdata_address, 0.0
         if rate != engine_rate:
             try:
@@ -105,7 +113,9 @@ class DeviceOutput:
             callback, userdata = outlet.callback_address, outlet.userdata_address
             latency_s = outlet.latency / engine_rate
             self.name += f" at {rate} Hz"
-        self._stream = portaudio.Output(device, rate=rate, block=block, callback=callback, userdata=userdata)
+        self._stream = portaudio.Output(
+            device, rate=rate, block=block, channels=channels, callback=callback, userdata=userdata
+        )
         self.latency_s = self._stream.latency_s + latency_s
 
     @property
@@ -119,8 +129,19 @@ class DeviceOutput:
 class DeviceKeeper:
     """Keep something calling the kernel. Methods block: call them from one worker thread at a time."""
 
-    def __init__(self, kernel: Kernel, wanted: str, rate: int, block: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        wanted: str,
+        rate: int,
+        block: int,
+        say: Callable[[str], None],
+        *,
+        channels: int = 0,
+    ) -> None:
+        """`channels`: how many to play on, or 0 for as many as the device has."""
         self._kernel, self.wanted, self._rate, self._block = kernel, wanted, rate, block
+        self._channels = channels
         self.say = say
         self.output: NullOutput | DeviceOutput | None = None
         #: Times a device went away.
@@ -192,11 +213,14 @@ class DeviceKeeper:
         return any(self._open(device, first) for device in found)
 
     def _open(self, device: portaudio.Device, first: bool) -> bool:
-        """Open one device: at the engine rate, else at its own, else at any; say so, and why one cannot be had."""
+        """Open one device: at the engine rate, else at its own, else at any, with the channels wanted, or with two
+        where it refuses more; say so, and why one cannot be had."""
         refusals = []
-        for rate in dict.fromkeys((self._rate, round(device.rate), *RATES)):
+        channels = min(self._channels or device.usable_channels, max(CHANNELS, device.channels // 2 * 2))
+        rates = dict.fromkeys((self._rate, round(device.rate), *RATES))
+        for rate, count in product(rates, dict.fromkeys((channels, CHANNELS))):
             try:
-                self._adopt(DeviceOutput(self._kernel, device, self._rate, rate, self._block))
+                self._adopt(DeviceOutput(self._kernel, device, self._rate, rate, self._block, count))
             except FormatRejected as refused:
                 refusals.append(str(refused))
                 continue
@@ -208,6 +232,7 @@ class DeviceKeeper:
         return False
 
     def _open_null(self) -> None:
+        self._kernel.set_channels(self._channels or MOST_CHANNELS)
         self._adopt(NullOutput(self._kernel, self._block))
 
     def _adopt(self, output: NullOutput | DeviceOutput) -> None:

@@ -30,8 +30,12 @@ class Driver:
         return made
 
     def set_latency(self, frames: int) -> None:
-        """Tell the clock how many frames lie between callback and output."""
-        self._host.block["clock"]["latency_frames"] = frames
+        """Tell the clock how many frames lie between callback and output; the limiter's own come on top."""
+        self._host.block["clock"]["latency_frames"] = frames + self._host.delay_frames
+
+    def set_channels(self, channels: int) -> None:
+        """Play on `channels` channels from now on; while nothing calls the kernel."""
+        self._host.set_channels(channels)
 
     def run_null(self, block: int) -> None:
         """Call the kernel on absolute deadlines until `stop_null`; holds no lock of Python's."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from audio.commands import CHUNK_FRAMES, FADE_S, TUNING_HZ, Commands
 from audio.errors import AudioError
 from audio.kernel import layout, stretch_layout
+from audio.kernel.bank import crossover_factors, rest_bank
 from audio.kernel.callback import CALLBACK, null_loop
 from audio.kernel.layout import (
     HOST_BIND,
@@ -24,10 +25,13 @@ from audio.kernel.layout import (
     HOST_EJECT,
     HOST_GRID,
     HOST_LOAD,
+    LOOK_AHEAD,
     NONE,
     SCHEDULED,
     STATE,
 )
+from audio.kernel.limiter import peak_weights
+from audio.kernel.loudness import QUIETEST, weighting_factors
 from audio.kernel.render import RENDER
 from audio.kernel.render import render as _render
 from audio.kernel.sinc import table
@@ -43,12 +47,16 @@ from audio.rings import (
     fence,
 )
 from audio.stretcher import STEP_FRAMES, Stretchers
-from audio.units import DECKS, ENGINE_RATE, SESSION_TEMPO_BPM, STEM_SLOTS
+from audio.units import BUS_CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS, SESSION_TEMPO_BPM, STEM_SLOTS
 
 PEAK_FALL_DB_S: Final = 24.0
 """Peak meters fall by this many dB a second."""
 POWER_S: Final = 0.3
 """Time constant of the rms meters."""
+
+
+CHANNEL_COUNTS: Final = (*range(2, MOST_CHANNELS + 1, 2), BUS_CHANNELS)
+"""How many channels a frame of output may have."""
 
 
 class HostBusy(AudioError):
@@ -113,22 +121,23 @@ class KernelHost:
     `render` and the callback are one other. Realtime-safe: no, but nothing here ever makes the kernel wait.
     """
 
-    def __init__(self, rate: int = ENGINE_RATE, channels: int = 2, block: Record | None = None) -> None:
-        """Make a kernel at `rate` Hz with `channels` (2 or 4) outputs.
+    def __init__(
+        self, rate: int = ENGINE_RATE, channels: int = 2, block: Record | None = None, *, looks_ahead: bool = False
+    ) -> None:
+        """Make a kernel at `rate` Hz with `channels` outputs: 2, 4, 6 or 8 of a device, or BUS_CHANNELS for every bus.
 
+        `looks_ahead`: the limiter holds the true peak, and the master and headphones come `delay_frames` later.
         `block`: a zeroed KERNEL_BLOCK, shape (), in shared memory; private memory when there is none.
         Raises ValueError for a rate, a channel count or a block that cannot be.
         """
         if not 8_000 <= rate <= 384_000:
             raise ValueError(f"an engine rate lies between 8000 and 384000 Hz, not {rate}")
-        if channels not in (2, 4):
-            raise ValueError(f"the kernel has 2 or 4 output channels, not {channels}")
+        _check_channels(channels)
         if block is None:
             block = private_block()
         if block.dtype != KERNEL_BLOCK or block.shape != () or block.ctypes.data % 8:
             raise ValueError("the block is one KERNEL_BLOCK, aligned to 8 bytes")
         self.rate = rate
-        self.channels = channels
         self.block = block
         self._state = _aligned(STATE)
         self._table = table()
@@ -143,7 +152,8 @@ class KernelHost:
         self._grids: dict[int, npt.NDArray[np.float64]] = {}
         self.stretchers = Stretchers([_aligned(stretch_layout.LINE) for _ in range(DECKS)])
         """Keylock and pitch: live, somebody has to `tend` them; `render` makes them step itself."""
-        self._fill_state()
+        self._fill_state(channels)
+        self._state["look_ahead"] = looks_ahead
 
     @property
     def state_pointer(self) -> int:
@@ -160,6 +170,21 @@ class KernelHost:
     def frame(self) -> int:
         """The engine's frame counter: frames rendered so far."""
         return int(self._state["frame"])
+
+    @property
+    def channels(self) -> int:
+        """How many channels a frame of output has."""
+        return int(self._state["channels"])
+
+    @property
+    def delay_frames(self) -> int:
+        """How many frames after its own frame the master leaves the limiter."""
+        return LOOK_AHEAD if self._state["look_ahead"] else 0
+
+    def set_channels(self, channels: int) -> None:
+        """Go on with another number of channels. Pre: nobody renders meanwhile. Raises ValueError."""
+        _check_channels(channels)
+        self._state["channels"] = channels
 
     def set_frame(self, frame: int) -> None:
         """Let the engine's frame counter go on from `frame`. Pre: nothing has been rendered."""
@@ -341,11 +366,11 @@ class KernelHost:
         fence()
         self._state["host_produced"]["tail"] = tail + 1
 
-    def _fill_state(self) -> None:
+    def _fill_state(self, channels: int) -> None:
         state, block = self._state, self.block
         state["render"] = RENDER
         state["rate"] = self.rate
-        state["channels"] = self.channels
+        state["channels"] = channels
         state["fade_frames"] = max(1, round(FADE_S * self.rate))
         state["table"] = self._table.ctypes.data
         for name in ("commands", "events", "snapshots", "clock", "master"):
@@ -358,7 +383,18 @@ class KernelHost:
         state["curve"] = 1
         state["leader"] = state["leader_asked"] = NONE
         state["tempo"] = SESSION_TEMPO_BPM
-        _rest(state["master_gain"], 1.0)
+        state["gains"] = 1 << 30
+        state["gain_sum"] = layout.WINDOW << 30
+        state["peak_weights"] = peak_weights()
+        state["weighting"] = weighting_factors(self.rate)
+        state["short_term"] = state["momentary"] = QUIETEST
+        state["crossovers"] = crossover_factors(self.rate)
+        rest_bank(state["deck_bank"])
+        for name in ("master_gain", "phones_level", "booth_level"):
+            _rest(state[name], 1.0)
+        for name, pair in (("phones", 1), ("booth", 2)):
+            state[name]["pair"] = state[name]["wanted"] = pair
+            _rest(state[name]["level"], 1.0)
         state["first"] = state["last"] = NONE
         state["after"] = np.append(np.arange(1, SCHEDULED), NONE)
         lines = self.stretchers.addresses()
@@ -366,9 +402,15 @@ class KernelHost:
             deck = state["decks"][number]
             deck["want_tape"] = layout.UNCHANGED
             deck["heads"]["tape"] = NONE
-            deck["volume"] = deck["trim"] = 1.0
             deck["stretch"]["line"] = lines[number]
             deck["stretch"]["tuning"], deck["stretch"]["factor"] = TUNING_HZ, 1.0
+            deck["number"] = number
+            deck["heard_until"] = -1
+            deck["volume"] = deck["trim"] = deck["auto_gain"] = 1.0
+            deck["band_gain"] = 1.0
+            rest_bank(deck["stem_bank"])
+            _rest(deck["trim_gain"], 1.0)
+            _rest(deck["output"]["level"], 1.0)
             deck["source"] = 1
             deck["side"] = 0 if number % 2 == 0 else 2
             deck["stem_volume"] = 1.0
@@ -382,6 +424,13 @@ class KernelHost:
                 _rest(deck["layers"][slot]["fade"], 1.0)
                 _rest(deck["left"][slot], 1.0)
                 _rest(deck["right"][slot], 1.0)
+                _rest(deck["send"][slot], 1.0)
+                _rest(deck["stem_output"][slot]["level"], 1.0)
+
+
+def _check_channels(channels: int) -> None:
+    if channels not in CHANNEL_COUNTS:
+        raise ValueError(f"the kernel has {', '.join(map(str, CHANNEL_COUNTS))} output channels, not {channels}")
 
 
 def _rest(ramp: Any, value: float) -> None:

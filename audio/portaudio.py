@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audio.errors import DeviceLost, FormatRejected
-from audio.units import CHANNELS
+from audio.units import CHANNELS, MOST_CHANNELS
 
 AUTO: Final = "auto"
 NULL: Final = "null"
+
+MIXING: Final = ("default", "pulse", "pipewire", "dmix", "front", "surround", "microsoft sound mapper")
+"""Parts of the names of devices that mix what they are given."""
 
 CLOSE_S: Final = 0.4
 """A device that needs longer to close has hung."""
@@ -29,6 +32,13 @@ class Device:
     channels: int
     rate: float
     is_default: bool
+
+    @property
+    def usable_channels(self) -> int:
+        """How many channels there are to play on, in pairs. A mixing device claims dozens and would fold all of them
+        into two loudspeakers: it counts as stereo."""
+        mixes = any(word in self.name.lower() for word in MIXING)
+        return CHANNELS if mixes else min(MOST_CHANNELS, self.channels // 2 * 2)
 
 
 @functools.cache
@@ -97,8 +107,9 @@ class Output:
     Thread-safe: no. Realtime-safe: the callback is; the methods are not.
     """
 
-    def __init__(self, device: Device, *, rate: int, block: int, callback: int, userdata: int) -> None:
-        """Open and start. `callback`: address of a PaStreamCallback; `userdata`: the address it is given.
+    def __init__(self, device: Device, *, rate: int, block: int, channels: int, callback: int, userdata: int) -> None:
+        """Open and start, on the first `channels` channels. `callback`: address of a PaStreamCallback; `userdata`: the
+        address it is given.
 
         Raises FormatRejected, with PortAudio's words, when the device refuses.
         """
@@ -112,7 +123,7 @@ class Output:
                 samplerate=rate,
                 blocksize=block,
                 device=device.index,
-                channels=CHANNELS,
+                channels=channels,
                 dtype="float32",
                 latency="low",
                 callback=pointer,
@@ -121,7 +132,9 @@ class Output:
             )
             self._stream.start()
         except sounddevice.PortAudioError as refused:
-            raise FormatRejected(f"{device.name} refuses {rate} Hz in blocks of {block}: {refused}") from refused
+            raise FormatRejected(
+                f"{device.name} refuses {channels} channels at {rate} Hz in blocks of {block}: {refused}"
+            ) from refused
 
     @property
     def active(self) -> bool:

@@ -20,6 +20,7 @@ def arguments(runtime_dir: Path, settings: AudioSettings, *, parent_pid: int = 0
         f"--runtime-dir={runtime_dir}",
         f"--audio={settings.device}",
         f"--block={settings.block}",
+        f"--channels={settings.channels}",
         f"--rate={settings.rate}",
         f"--memory-mib={settings.memory_mib}",
         f"--orphan-s={settings.orphan_s}",

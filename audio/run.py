@@ -62,11 +62,13 @@ def _allow_locking() -> None:
 async def _run(
     runtime_dir: Path, path: Path, settings: AudioSettings, block: Block, parent_pid: int, filler: FillerLink
 ) -> None:
-    host = KernelHost(settings.rate, block=block.kernel)
+    host = KernelHost(settings.rate, block=block.kernel, looks_ahead=True)
     host.stretchers.prepare(settings.block)
     driver = Driver(host)
     host_messages: list[str] = []
-    devices = DeviceKeeper(driver, settings.device, settings.rate, settings.block, host_messages.append)
+    devices = DeviceKeeper(
+        driver, settings.device, settings.rate, settings.block, host_messages.append, channels=settings.channels
+    )
     engine = Engine(settings, host, devices, filler)
     devices.say = engine.say
     listener = await control_socket.listen(path)

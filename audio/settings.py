@@ -1,12 +1,14 @@
 """The audio package's settings, read once and passed down.
 
 Owner: whoever built it; frozen. The environment and files are read by the server, never here.
-Units: block in frames, rate in Hz, memory in MiB, times in seconds.
+Units: block in frames, channels counted singly, rate in Hz, memory in MiB, times in seconds.
 """
 
 import os
 from dataclasses import dataclass
 from typing import Final
+
+from audio.units import MOST_CHANNELS
 
 RATES: Final = (44_100, 48_000, 88_200, 96_000)
 """Engine rates in Hz that may be asked for."""
@@ -32,6 +34,8 @@ class AudioSettings:
     device: str = "auto"
     #: Frames per block.
     block: int = 128
+    #: Output channels to play on; 0 takes what the device has, where it can be believed.
+    channels: int = 0
     #: Engine rate in Hz, fixed for a run.
     rate: int = 48_000
     #: Memory in MiB that decoded audio of all decks may take; 0 lets the machine decide.
@@ -53,6 +57,8 @@ class AudioSettings:
             found.append("audio device is empty: use auto, null or part of a device's name")
         if not BLOCK_RANGE[0] <= self.block <= BLOCK_RANGE[1]:
             found.append(f"audio block {self.block} is outside {BLOCK_RANGE[0]} to {BLOCK_RANGE[1]} frames")
+        if self.channels not in range(0, MOST_CHANNELS + 1, 2):
+            found.append(f"audio channels {self.channels} is not 0 (what the device has), 2, 4, 6 or {MOST_CHANNELS}")
         if self.rate not in RATES:
             found.append(f"audio rate {self.rate} Hz is not one of {', '.join(map(str, RATES))}")
         if self.memory_mib and self.memory_mib < 64:

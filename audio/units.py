@@ -49,6 +49,21 @@ REFERENCE_RATES: Final = (44_100, 48_000)
 CHANNELS: Final = 2
 """All music here is stereo: mono is doubled, more channels are folded down by the decoder."""
 
+MOST_CHANNELS: Final = 8
+"""Most channels of a device that are played on."""
+
+OUTPUTS: Final = ("master", "3-4", "5-6", "7-8")
+"""Where a deck or stem may go, by its pair of device channels."""
+
+OWN_OUTPUTS: Final = ("off", "3-4", "5-6", "7-8")
+"""Where headphones and booth may go, by their pair of device channels."""
+
+BUSES: Final = ("headphones", "booth", *(f"deck{deck}" for deck in range(1, DECKS + 1)))
+"""Buses that can be listened to beside the master."""
+
+BUS_CHANNELS: Final = MOST_CHANNELS + 2 * len(BUSES)
+"""Channels of a kernel without a device: those that a device may have, then each of `BUSES`."""
+
 AUDIO_SUFFIXES: Final = frozenset(
     (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".m4a", ".mp4", ".aac", ".wma", ".caf")
 )

@@ -1,8 +1,9 @@
 """How many times faster than real time the kernel renders, on one core: `python -m bench.kernel`.
 
 Owner: whoever asks. The load: decks that play stems of noise at rate 1.0003 (every frame is interpolated), a
-crossfader and a stem fader that move every 50 ms, blocks of 128 frames, meters and limiter on. Prints one line a case,
-and where scsynth is installed what that does on the same graph.
+crossfader and a stem fader that move every 50 ms, blocks of 128 frames, meters and limiter on. Fully loaded: EQ and
+filter of every deck and of every stem too, some of them moving, and the limiter at work. Prints one line a case, and
+where scsynth is installed what that does on the same graph.
 Units: seconds of music per second of processor time.
 """
 
@@ -28,9 +29,9 @@ EQ: Final = False
 """Whether decks have a three-band EQ in the comparison: on both sides or on neither."""
 
 
-def make_host(decks: int, stems: int, rate: float, seconds: float) -> KernelHost:
-    """Return a host whose first `decks` decks play `stems` stems each."""
-    host = KernelHost()
+def make_host(decks: int, stems: int, rate: float, seconds: float, *, loaded: bool = False) -> KernelHost:
+    """Return a host whose first `decks` decks play `stems` stems each; `loaded` with all that the mixer has."""
+    host = KernelHost(looks_ahead=True)
     frames = int((seconds + 5.0) * host.rate * rate)
     for deck in range(decks):
         noise = np.random.default_rng(deck)
@@ -41,23 +42,45 @@ def make_host(decks: int, stems: int, rate: float, seconds: float) -> KernelHost
             command(CommandKind.DECK_VOLUME, deck, a=0.8),
             command(CommandKind.DECK_PLAY, deck, a=1.0),
         ]))  # fmt: skip
+        if loaded:
+            host.send(everything(deck, stems))
     host.render(host.rate // 2)
     return host
 
 
-def moves(at_s: float) -> Commands:
-    """Return the hand movements at `at_s`."""
+def everything(deck: int, stems: int) -> Commands:
+    """Return what puts the whole strip of a deck to work, and the master into its limiter."""
+    kind = CommandKind
     return join([
+        command(kind.DECK_TRIM, deck, a=2.0),
+        *(command(kind.DECK_EQ, deck, band, a=1.2 - 0.1 * band) for band in range(3)),
+        command(kind.DECK_FILTER, deck, a=0.2),
+        *(command(kind.STEM_FILTER, deck, stem, a=-0.3) for stem in range(stems)),
+        *(command(kind.STEM_EQ_HIGH, deck, stem, a=0.5) for stem in range(stems)),
+    ])  # fmt: skip
+
+
+def moves(at_s: float, *, loaded: bool = False) -> Commands:
+    """Return the hand movements at `at_s`; `loaded` with knobs of the strip among them."""
+    knobs = [
+        command(CommandKind.DECK_FILTER, 0, a=float(np.sin(0.9 * at_s))),
+        command(CommandKind.DECK_EQ, 1, 0, a=1.0 + float(np.sin(1.3 * at_s))),
+        command(CommandKind.STEM_FILTER, 2, 1, a=float(np.cos(0.8 * at_s))),
+    ]
+    return join([
+        *(knobs if loaded else ()),
         command(CommandKind.CROSSFADER, a=float(np.sin(0.7 * at_s))),
         command(CommandKind.STEM_VOLUME, 0, 1, a=0.5 + 0.5 * float(np.cos(1.1 * at_s))),
     ])  # fmt: skip
 
 
-def measure(decks: int, stems: int, rate: float = RATE, seconds: float = SECONDS) -> tuple[float, float]:
+def measure(
+    decks: int, stems: int, rate: float = RATE, seconds: float = SECONDS, *, loaded: bool = False
+) -> tuple[float, float]:
     """Return how many times faster than real time `decks` x `stems` render, and microseconds per block."""
     best = 0.0
     for _ in range(ROUNDS):
-        host = make_host(decks, stems, rate, seconds)
+        host = make_host(decks, stems, rate, seconds, loaded=loaded)
         out = np.zeros((BLOCK, host.channels), np.float32)
         state, target = host.state_pointer, int(out.ctypes.data)
         step = int(MOVE_S * host.rate) // BLOCK
@@ -65,7 +88,7 @@ def measure(decks: int, stems: int, rate: float = RATE, seconds: float = SECONDS
         begun = time.process_time()
         for block in range(blocks):
             if block % step == 0:
-                host.send(moves(block * BLOCK / host.rate))
+                host.send(moves(block * BLOCK / host.rate, loaded=loaded))
             render(state, target, BLOCK)
         taken = time.process_time() - begun
         best = max(best, blocks * BLOCK / host.rate / taken)
@@ -81,6 +104,12 @@ def main() -> int:
             f"{factor:.0f} x real time on one core, {block_us:.1f} us a block",
             flush=True,
         )
+    factor, block_us = measure(4, 4, loaded=True)
+    print(
+        f"kernel, fully loaded: 4 decks x 4 stems, rate {RATE:g}, EQ and filter of all, limiter at work, "
+        f"block {BLOCK}: {factor:.0f} x real time on one core, {block_us:.1f} us a block",
+        flush=True,
+    )
     _compare()
     return 0
 

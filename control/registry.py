@@ -17,18 +17,22 @@ from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
 from control.tables.session import session_rows
 from control.tables.stem import stem_rows
+from control.tables.strip import deck_strip_rows, mixer_strip_rows, stem_strip_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 
 
 def _rows() -> Iterator[Control]:
     for n in range(1, DECKS + 1):
         yield from deck_rows(n)
+        yield from deck_strip_rows(n)
         yield from transport_rows(n)
         yield from pitch_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
+            yield from stem_strip_rows(n, stem)
             yield from stem_loop_rows(n, stem)
     yield from mixer_rows()
+    yield from mixer_strip_rows()
     yield from session_rows()
     yield from tempo_rows()
     yield from clock_rows()

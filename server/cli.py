@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from audio.units import BUSES
 from server.errors import ServerError
 from server.settings import OPTIONS, Settings, load
 
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--seconds", type=float, default=None, help="length; default is until everything has played")
     render.add_argument("--rate", type=int, default=48_000, help="Hz (default 48000)")
     render.add_argument("--block", type=int, default=128, help="frames per block (default 128)")
-    render.add_argument("--bus", default="master", choices=("master",), help="what to write (default master)")
+    render.add_argument("--bus", default="master", choices=("master", *BUSES), help="what to write (default master)")
     _add_data(render)
 
     worker = commands.add_parser("worker", help="run workers for separation and analysis")

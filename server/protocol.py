@@ -75,7 +75,7 @@ class EngineStatus(msgspec.Struct, frozen=True):
 
 class DeckMeters(msgspec.Struct, frozen=True):
     """One deck's telemetry. `stems` are peaks by stem name; `beat` counts from the first downbeat, `tempo` is in beats
-    a minute (0 without a grid), `phase` in beats ahead of the leader."""
+    a minute (0 without a grid), `phase` in beats ahead of the leader; `loudness` is short-term, in LUFS."""
 
     position: float
     rate: float
@@ -85,6 +85,8 @@ class DeckMeters(msgspec.Struct, frozen=True):
     beat: float = 0.0
     tempo: float = 0.0
     phase: float = 0.0
+    rms: float = 0.0
+    loudness: float = -70.0
 
 
 class _FromServer(msgspec.Struct, frozen=True, tag_field="type"):
@@ -109,13 +111,16 @@ class State(_FromServer, frozen=True, tag="state"):
 
 
 class Meters(_FromServer, frozen=True, tag="meters"):
-    """Telemetry, at most 30 a second. `frame` is the engine's clock."""
+    """Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS."""
 
     frame: int
     decks: list[DeckMeters]
     master: list[float]
     limiter_db: float
     engine: EngineStatus
+    master_rms: list[float] = []
+    loudness: float = -70.0
+    momentary: float = -70.0
 
 
 class JobChanged(_FromServer, frozen=True, tag="job"):

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from audio.errors import AudioError
-from audio.units import DECKS, ENGINE_RATE
+from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS
 from control.control import Value
 from server.errors import BadRequest, ServerError
 from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice, SetGrid
-from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, EngineRestored, Fact, StemsReady
+from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, EngineRestored, Fact, StemsReady, TrackMeasured
 from server.session.hearing import fact_of
 from server.session.intent import Intent, Refused
 from server.session.records import records
@@ -33,7 +33,11 @@ from server.session.step import step
 if TYPE_CHECKING:
     from server.session.material import Material, Resolver
 
-BUSES: Final = ("master",)
+RENDERED: Final = ("master", *BUSES)
+"""What can be rendered."""
+
+DELAYED: Final = ("master", "headphones")
+"""What comes through the limiter's delay."""
 
 TAIL_S: Final = 0.1
 """Rendered after the last sound, so that every fade ends."""
@@ -78,8 +82,8 @@ def render(
     Raises ScriptRejected (with lines), BadRequest, StorageFull; then `out` is untouched.
     """
     faults = []
-    if bus not in BUSES:
-        faults.append(f"there is no bus {bus!r}, only {', '.join(BUSES)}")
+    if bus not in RENDERED:
+        faults.append(f"there is no bus {bus!r}, only {', '.join(RENDERED)}")
     if not 8_000 <= rate <= 192_000:
         faults.append(f"the rate lies between 8000 and 192000 Hz, not {rate}")
     if not 1 <= block <= LARGEST_BLOCK:
@@ -95,7 +99,7 @@ def render(
     else:
         intents = read_log(script)
     with sink:
-        player = _Player(house, rate, block, sink, on_progress)
+        player = _Player(house, rate, block, bus, sink, on_progress)
         player.play(intents, None if seconds is None else max(1, round(seconds * rate)))
     return Rendered(out, sink.frames, rate, sink.peak, tuple(player.warnings), dict(player.state.controls))
 
@@ -134,7 +138,9 @@ class _House:
 class _Player:
     """The session's step and a kernel on one clock."""
 
-    def __init__(self, house: _House, rate: int, block: int, sink: Sink, on_progress: Callable[[float], None]) -> None:
+    def __init__(
+        self, house: _House, rate: int, block: int, bus: str, sink: Sink, on_progress: Callable[[float], None]
+    ) -> None:
         from audio.host import KernelHost
 
         self._house = house
@@ -143,7 +149,13 @@ class _Player:
         self._sink = sink
         self._on_progress = on_progress
         self._told = 0
-        self._host = KernelHost(rate)
+        first = MOST_CHANNELS + 2 * BUSES.index(bus) if bus in BUSES else 0
+        self._host = KernelHost(rate, BUS_CHANNELS if first else CHANNELS, looks_ahead=True)
+        self._heard_channels = slice(first, first + CHANNELS)
+        # The limiter's delay is cut off at the start and made good at the end: a file is exact in time.
+        self._delay = self._host.delay_frames if bus in DELAYED else 0
+        self._skip = self._delay
+        self._materials: dict[int, tuple[int, Material]] = {}
         self._line = 0
         self._heard = 0
         self._last_sound = 0
@@ -160,14 +172,17 @@ class _Player:
             self._render_to(at)
             self._line = intent.line
             self._take(Intent(intent.path, intent.value, "script"))
+            if intent.path.endswith("/auto_gain"):
+                for deck in self._materials:
+                    self._take(self._measured(deck))
             self._last_sound = max(self._last_sound, at)
         if frames is not None:
-            self._render_to(frames)
+            self._render_to(frames + self._delay)
             return
         tail = max(1, round(TAIL_S * self._rate))
         while self._is_playing():
             self._render_to(self._host.frame + min(self._block, tail))
-        self._render_to(self._last_sound + tail)
+        self._render_to(max(self._host.frame, self._last_sound + tail) + self._delay)
 
     def _is_playing(self) -> bool:
         """Whether any deck moves: the session says so, and the kernel too once it has heard of it."""
@@ -178,7 +193,9 @@ class _Player:
 
     def _render_to(self, frame: int) -> None:
         while self._host.frame < frame:
-            self._sink.write(self._host.render(min(self._block, frame - self._host.frame)))
+            block = self._host.render(min(self._block, frame - self._host.frame))
+            self._sink.write(block[self._skip :, self._heard_channels])
+            self._skip = max(0, self._skip - len(block))
             for event in self._host.events():
                 fact = fact_of(event, self._rate)
                 if isinstance(fact, DeckEnded):
@@ -215,6 +232,13 @@ class _Player:
         for fact in facts:
             self._take(fact)
 
+    def _measured(self, deck: int) -> TrackMeasured:
+        """Measure the track on a deck, as analysis would."""
+        from pipeline.analysis.loudness import integrated_lufs
+
+        token, material = self._materials[deck]
+        return TrackMeasured(deck, token, integrated_lufs(material.mix.audio.T, self._rate))
+
     def _load(self, wish: LoadTrack) -> list[Fact]:
         material = self._house.get(wish.track_id, self._line)
         position = round(wish.position_s * self._rate)
@@ -230,6 +254,9 @@ class _Player:
                 material.marks,
             )
         ]
+        self._materials[wish.deck] = (wish.token, material)
+        if self.state.controls[f"/deck/{wish.deck + 1}/auto_gain"]:
+            facts.append(self._measured(wish.deck))
         for slot, memory in material.stems.items():
             facts.append(StemsReady(wish.deck, wish.token, slot, float(memory.ready.mean())))
         return facts

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import platformdirs
 
-from audio.units import ENGINE_RATE
+from audio.units import ENGINE_RATE, MOST_CHANNELS
 from server.errors import SettingsRejected
 
 APP_NAME: Final = "sound-forge-alchemy"
@@ -33,7 +33,8 @@ def default_data() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting: its key, what it takes and how it is explained. `choices` of a text, or the range of a number."""
+    """One setting: its key, what it takes and how it is explained. `choices` of a text, or the range of a number
+    and what it is a multiple of."""
 
     key: str
     kind: type
@@ -42,6 +43,7 @@ class Option:
     minimum: int | None = None
     maximum: int | None = None
     choices: tuple[str, ...] = ()
+    multiple: int = 1
     metavar: str = ""
     on_command_line: bool = True
 
@@ -65,6 +67,8 @@ OPTIONS: Final = (
            metavar="PORT"),
     Option("audio", str, "auto", "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
     Option("block", int, 128, "frames per audio block", 16, 4096, metavar="FRAMES"),
+    Option("channels", int, 0, "output channels, in pairs; 0 takes what the device has", 0, MOST_CHANNELS,
+           metavar="COUNT", multiple=2),
     Option("rate", int, ENGINE_RATE, "engine rate in Hz", 44100, 96000, metavar="HZ"),
     Option("browser", bool, True, "open the page in a browser"),
     Option("lan", bool, False, "let phones and tablets on this network in; each one is asked about on the page"),
@@ -93,6 +97,7 @@ class Settings:
     oscquery_port: int = 5678
     audio: str = "auto"
     block: int = 128
+    channels: int = 0
     rate: int = ENGINE_RATE
     browser: bool = True
     lan: bool = False
@@ -191,6 +196,8 @@ def _value(option: Option, raw: Any, place: str, faults: list[str]) -> Any:
             option.maximum is not None and number > option.maximum
         ):
             faults.append(f"{place}: {number} is not between {option.minimum} and {option.maximum}")
+        elif number % option.multiple:
+            faults.append(f"{place}: {number} is not a multiple of {option.multiple}")
         return number
     if not isinstance(raw, str):
         faults.append(f"{place}: takes a text, got {raw!r}")

@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer | transport | pitch --> checked, clamped --> wishes, targets of ramps
+    family of the kind: deck | stem | mixer | transport | pitch | strip --> checked, clamped --> wishes, ramps' targets
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -12,16 +12,16 @@ import numpy as np
 
 from audio.commands import RATE_LIMITS, TRIM_LIMITS, CommandKind, EventKind
 from audio.kernel import transport
+from audio.kernel.apply_strip import FIRST_STRIP, LAST_STRIP, apply_strip, move, set_cross, set_trim
 from audio.kernel.compiled import compiled
 from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.layout import NONE, UNCHANGED
 from audio.kernel.motion import follow_speed
 from audio.kernel.places import go_to, in_phase
-from audio.kernel.ramps import glide, snap
-from audio.kernel.requests import follow_requests, is_heard, others_heard
+from audio.kernel.ramps import clamp, glide
+from audio.kernel.requests import follow_requests
 from audio.kernel.stretched import PITCH_KINDS, apply_pitch
-from audio.kernel.strip import cross_gain
 from audio.kernel.sync import start_in_time
 from audio.kernel.transport import apply_transport
 from audio.units import DECKS, STEM_SLOTS
@@ -51,36 +51,15 @@ _RATE_FOLLOWED: Final = int(EventKind.RATE_FOLLOWED)
 
 
 @compiled
-def _clamp(value: float, low: float, high: float) -> float:
-    return min(high, max(low, value))
-
-
-@compiled
-def _move(k: Any, deck: Any, ramp: Any, gain: float) -> None:
-    """Send a gain of the deck to `gain`: at once while nothing of the deck is heard."""
-    if is_heard(deck) or others_heard(deck):
-        glide(ramp, gain, k.fade_frames)
-    else:
-        snap(ramp, gain)
-
-
-@compiled
-def _set_cross(k: Any) -> None:
-    for number in range(DECKS):
-        deck = k.decks[number]
-        _move(k, deck, deck.cross, cross_gain(k.curve, k.crossfader, deck.side))
-
-
-@compiled
 def _apply_mixer(k: Any, kind: int, a: float) -> bool:
     if kind == _CROSSFADER:
-        k.crossfader = _clamp(a, -1.0, 1.0)
-        _set_cross(k)
+        k.crossfader = clamp(a, -1.0, 1.0)
+        set_cross(k)
     elif kind == _CURVE:
-        k.curve = int(_clamp(np.rint(a), 0.0, 2.0))
-        _set_cross(k)
+        k.curve = int(clamp(np.rint(a), 0.0, 2.0))
+        set_cross(k)
     elif kind == _MASTER:
-        glide(k.master_gain, _clamp(a, 0.0, 1.0), k.fade_frames)
+        glide(k.master_gain, clamp(a, 0.0, 1.0), k.fade_frames)
     else:
         return False
     return True
@@ -89,13 +68,13 @@ def _apply_mixer(k: Any, kind: int, a: float) -> bool:
 @compiled
 def _apply_stem(k: Any, deck: Any, slot: int, kind: int, a: float) -> bool:
     if kind == _STEM_VOLUME:
-        deck.stem_volume[slot] = _clamp(a, 0.0, 1.0)
+        deck.stem_volume[slot] = clamp(a, 0.0, 1.0)
     elif kind == _STEM_MUTE:
         deck.mute[slot] = 1 if a >= 0.5 else 0
     elif kind == _STEM_SOLO:
         deck.solo[slot] = 1 if a >= 0.5 else 0
     elif kind == _STEM_PAN:
-        deck.stem_pan[slot] = _clamp(a, -1.0, 1.0)
+        deck.stem_pan[slot] = clamp(a, -1.0, 1.0)
     else:
         return False
     follow_requests(k, deck)
@@ -144,22 +123,23 @@ def _apply_deck(k: Any, address: int, number: int, deck: Any, kind: int, a: floa
     if kind == _PLAY:
         return _play(k, number, deck, a >= 0.5)
     if kind == _SEEK:
-        _seek(deck, _clamp(a, 0.0, 1e15))
+        _seek(deck, clamp(a, 0.0, 1e15))
     elif kind == _RATE:
-        speed = _clamp(abs(a), _SLOWEST, _FASTEST)
+        speed = clamp(abs(a), _SLOWEST, _FASTEST)
         deck.pace = -speed if a < 0.0 else speed
         if deck.locked:
             report(k, address, _RATE_FOLLOWED, number, 0, deck.follow, 0.0, deck.token)
         follow_speed(k, deck)
     elif kind in (_VOLUME, _TRIM):
         if kind == _VOLUME:
-            deck.volume = _clamp(a, 0.0, 1.0)
+            deck.volume = clamp(a, 0.0, 1.0)
+            move(k, deck, deck.gain, deck.volume)
         else:
-            deck.trim = _clamp(a, _TRIM_LOW, _TRIM_HIGH)
-        _move(k, deck, deck.gain, deck.volume * deck.trim)
+            deck.trim = clamp(a, _TRIM_LOW, _TRIM_HIGH)
+            set_trim(k, deck)
     elif kind == _ASSIGN:
-        deck.side = int(_clamp(np.rint(a), 0.0, 2.0))
-        _set_cross(k)
+        deck.side = int(clamp(np.rint(a), 0.0, 2.0))
+        set_cross(k)
     elif kind == _SOURCE:
         deck.source = 1 if a >= 0.5 else 0
         follow_requests(k, deck)
@@ -182,6 +162,8 @@ def apply(k: Any, address: int, command: Any) -> None:
         elif PITCH_KINDS[0] <= kind <= PITCH_KINDS[1]:
             if number < DECKS and (token == 0 or token == k.decks[number].token):
                 done = apply_pitch(k.decks[number], kind, a)
+        elif FIRST_STRIP <= kind <= LAST_STRIP:
+            done = apply_strip(k, number, slot, kind, a)
         elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:

@@ -1,7 +1,7 @@
 """Decks: one playhead, what it left behind, and what the deck was asked to do.
 
     commands --> wishes --> reconcile --> playhead (head 0), fading in    --.
-                                '-------> heads 1 to 3, fading out        --+--> buses --> strip --> master bus
+                                '-------> heads 1 to 3, fading out        --+--> buses --> strip --> deck bus
 
 A command never moves the playhead of a deck that sounds: what it asks for is noted, and `reconcile` carries it out by
 leaving a head behind that plays the old place to silence while the playhead fades in at the new one. When all heads
@@ -199,13 +199,13 @@ def retire(k: Any, address: int, number: int, deck: Any) -> None:
 
 @compiled
 def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
-    """Add `count` frames (at most SEGMENT, and not past a multiple of it) of deck `number` to the master bus."""
+    """Add `count` frames (at most SEGMENT, and not past a multiple of it) of deck `number` to its bus."""
     at = 0
     while at < count:
         k.cursor = at
         if deck.heads[0].sounding == 0 and not others_heard(deck):
             follow_stretch(k, address, number, deck)
-            rest(k, deck, count - at)
+            rest(k, deck, at, count - at)
             break
         if deck.rate.left > 0:
             advance_rate(deck.rate)

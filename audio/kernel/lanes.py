@@ -159,3 +159,38 @@ def level_groups(typingctx: Any, row: Any, groups: Any) -> Any:
         return context.make_tuple(builder, _LEVELS, [builder.extract_element(value, HALF_WORD(0)) for value in values])
 
     return _LEVELS(types.intp, types.intp), codegen
+
+
+PEAK_TAPS: Final = 12
+PEAK_PHASES: Final = 3
+"""Places between two samples at which the limiter looks for the wave."""
+
+
+@in_llvm
+def peak_groups(typingctx: Any, left: Any, right: Any, weights: Any, peaks: Any, groups: Any) -> Any:
+    """Write the true peaks of 16 x `groups` (at least 1) frames of two channels to the row at `peaks`.
+
+    Frame n has the samples n to n + PEAK_TAPS - 1 at `left` and `right` around it; `weights`: PEAK_PHASES rows of
+    PEAK_TAPS, of the wave between the two in the middle. The first of those two counts as it is.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        channels = [builder.inttoptr(arg, FLOATS) for arg in args[:2]]
+        numbers, target = (builder.inttoptr(arg, FLOATS) for arg in args[2:4])
+        scalars = [builder.load(builder.gep(numbers, [WORD(n)])) for n in range(PEAK_PHASES * PEAK_TAPS)]
+        loop = Loop(builder, args[4], [])
+        peak = _ZERO
+        for base in channels:
+            frames = [load_vector(builder, base, builder.add(loop.offset, WORD(tap))) for tap in range(PEAK_TAPS)]
+            peak = larger(builder, peak, size(builder, frames[PEAK_TAPS // 2 - 1]))
+            for phase in range(PEAK_PHASES):
+                wave = _ZERO
+                for tap, frame in enumerate(frames):
+                    weight = splat(builder, scalars[PEAK_TAPS * phase + tap])
+                    wave = builder.fadd(wave, builder.fmul(weight, frame))
+                peak = larger(builder, peak, size(builder, wave))
+        store_vector(builder, peak, target, loop.offset)
+        loop.end([])
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), codegen

@@ -3,7 +3,7 @@
     STATE
      |- mixer: crossfader, master, limiter, meters, counters
      |- decks (4)
-     |    |- strip: volume, trim, side, source, 8 stem strips          places kept here for EQ, filter, effects
+     |    |- strip: volume, trim, side, source, 8 stem strips          a place is kept here for effects
      |    |- heads (4): 0 is the deck's playhead, 1 to 3 finish what it left (seek, pause, swap)
      |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops
      |- scheduled commands (1024)
@@ -20,10 +20,12 @@ import numpy as np
 from numba import from_dtype
 
 from audio.commands import COMMAND, EVENT
-from audio.kernel.lanes import LANES
+from audio.kernel.bank import BANK
+from audio.kernel.lane_filters import WEIGH_STATES
+from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS
 from audio.kernel.sinc import TAPS
 from audio.rings import CLOCK, CONSUMED, PRODUCED
-from audio.units import DECKS, STEM_SLOTS
+from audio.units import BUS_CHANNELS, DECKS, MOST_CHANNELS, STEM_SLOTS
 
 SEGMENT: Final = 128
 """Most frames that are rendered in one go; a block is cut into segments."""
@@ -31,6 +33,24 @@ SEGMENT: Final = 128
 HEADS: Final = 4
 TAPES: Final = 6
 SCHEDULED: Final = 1024
+LOOK_BACK: Final = PEAK_TAPS
+WINDOW: Final = 19
+"""Frames over which the limiter's gain goes down."""
+LOOK_AHEAD: Final = WINDOW + PEAK_TAPS // 2 - 1
+"""Frames that the limiter delays the master by where it looks ahead: 24, half a millisecond at 48 kHz."""
+
+METERED: Final = DECKS + 1
+"""What loudness is measured of: each deck, and the master."""
+HOPS: Final = 30
+"""Steps of a tenth of a second that short-term loudness is a mean of."""
+
+OUTPUT_PAIRS: Final = MOST_CHANNELS // 2
+"""Pairs of channels that a device may have."""
+BUS_PAIRS: Final = BUS_CHANNELS // 2
+"""Those, and the buses one by one for whoever renders without a device: headphones, booth, each deck."""
+THROUGH: Final = 0
+AROUND: Final = 1
+"""The two buses of a deck: effects have their place on the first."""
 HOST_CAPACITY: Final = 64
 HOST_EVENTS: Final = 1024
 DRAIN_LIMIT: Final = 512
@@ -46,6 +66,9 @@ UNCHANGED: Final = -2
 
 RAMP: Final = np.dtype([("value", "<f4"), ("target", "<f4"), ("step", "<f4"), ("left", "<i4")], align=True)
 """A value on its way: `left` more frames of `step`, then exactly `target`."""
+
+ROUTE: Final = np.dtype([("pair", "<i4"), ("wanted", "<i4"), ("level", RAMP)], align=True)
+"""Where something goes: output pair `pair`; on its way to `wanted` its level falls to 0 first."""
 
 RATE_RAMP: Final = np.dtype([("value", "<f8"), ("target", "<f8"), ("step", "<f8"), ("left", "<i8")], align=True)
 
@@ -141,8 +164,12 @@ DECK: Final = np.dtype(
         ("rate", RATE_RAMP),
         ("volume", "<f4"),
         ("trim", "<f4"),
+        ("auto_gain", "<f4"),
         ("side", "<i4"),
         ("source", "<i4"),
+        ("number", "<i4"),
+        ("heard_until", "<i8"),
+        ("trim_gain", RAMP),
         ("gain", RAMP),
         ("cross", RAMP),
         ("stand_in", RAMP),
@@ -160,7 +187,17 @@ DECK: Final = np.dtype(
         ("peak", "<f4", (2,)),
         ("power", "<f4", (2,)),
         ("touched", "<i4"),
-        ("reserved", "<i4"),
+        ("stems_ring", "<i4"),
+        ("band_gain", "<f4", (3,)),
+        ("kill", "<i4", (3,)),
+        ("stem_bank", BANK),
+        ("pfl", RAMP),
+        ("output", ROUTE),
+        ("stem_output", ROUTE, (STEM_SLOTS,)),
+        ("send", RAMP, (STEM_SLOTS,)),
+        ("splits", "<i4"),
+        ("aside", "<i4"),
+        ("pairs", "<i4"),
         ("beat", "<f8"),
         ("beat_step", "<f8"),
         # Speed: what is asked for, and what it comes to.
@@ -212,8 +249,11 @@ DECK: Final = np.dtype(
 )
 """A deck. `mute` and `solo` are what is asked for, `mute_on` and `solo_on` what applies; `left` and `right` are the
 gains of each stem, `stand_in` the level of the mix while it stands in for stems. `touched`: buses written this
-segment. `beat` is where the playhead is in its beat grid, in beats since the first downbeat, and `beat_step` how far it
-moves in one engine frame at the speed it has; 0 without a grid or at rest.
+segment. `heard_until` is the engine frame at which all that the deck leaves in its filters has died away, `stems_ring`
+the frames that its stems' filters have left. `splits`: stems that do not go whole to the deck's first bus; `aside`:
+whether its second bus is in use; `pairs`: output pairs that stems go to, this segment. `beat` is where the
+playhead is in its beat grid, in beats since the first downbeat, and `beat_step` how far it moves in one engine frame
+at the speed it has; 0 without a grid or at rest.
 
 Where the playhead goes next: `heads[0]` is its place, `rate` its speed, negative backwards; `loop_in`, `loop_out` and
 `loop_active` the loop, which it takes while `loop_inside` is set, `loop_length` being its exact length and `loop_debt`
@@ -267,10 +307,38 @@ STATE: Final = np.dtype(
         # The mixer.
         ("crossfader", "<f8"),
         ("curve", "<i8"),
+        ("reversed", "<i8"),
+        ("deck_bank", BANK),
+        ("crossovers", "<f4", (2, 2, 4)),
+        ("phones_level", RAMP),
+        ("cue_mix", RAMP),
+        ("split_cue", RAMP),
+        ("booth_level", RAMP),
+        ("phones", ROUTE),
+        ("booth", ROUTE),
         ("master_gain", RAMP),
         ("limiter_gain", "<f4"),
         ("limiter_hold", "<i4"),
         ("limiter_low", "<f4"),
+        ("look_ahead", "<i4"),
+        ("ahead_place", "<i4"),
+        ("cue_place", "<i4"),
+        ("gain_place", "<i4"),
+        ("gain_sum", "<i8"),
+        ("gains", "<i8", (WINDOW,)),
+        ("ahead", "<f4", (2, LOOK_AHEAD)),
+        ("cue_ahead", "<f4", (2, LOOK_AHEAD)),
+        ("peak_weights", "<f4", (PEAK_PHASES, PEAK_TAPS)),
+        ("peak_history", "<f4", (2, LOOK_BACK + SEGMENT)),
+        ("hop", "<i4"),
+        ("hop_frames", "<i4"),
+        ("loud_until", "<i8"),
+        ("weighting", "<f4", (2, 6)),
+        ("weigh_state", "<f4", (WEIGH_STATES, LANES)),
+        ("hop_squares", "<f4", (LANES,)),
+        ("hop_power", "<f4", (METERED, HOPS)),
+        ("short_term", "<f4", (METERED,)),
+        ("momentary", "<f4", (METERED,)),
         ("peak_fall", "<f4"),
         ("power_rise", "<f4"),
         ("master_peak", "<f4", (2,)),
@@ -304,8 +372,15 @@ STATE: Final = np.dtype(
         ("decks", DECK, (DECKS,)),
         # Scratch of one segment.
         ("bus", "<f4", (STEM_SLOTS + 1, 2, SEGMENT)),
-        ("deck_bus", "<f4", (2, SEGMENT)),
+        ("deck_bus", "<f4", (DECKS, 2, 2, SEGMENT)),
+        ("stem_pairs", "<f4", (DECKS, OUTPUT_PAIRS, 2, SEGMENT)),
+        ("lanes", "<f4", (SEGMENT, LANES)),
+        ("loud_lanes", "<f4", (SEGMENT, LANES)),
+        ("peaks", "<f4", (SEGMENT,)),
+        ("curve_row", "<f4", (2, SEGMENT)),
         ("master_bus", "<f4", (2, SEGMENT)),
+        ("cue_bus", "<f4", (2, SEGMENT)),
+        ("outputs", "<f4", (BUS_PAIRS, 2, SEGMENT)),
         ("stereo", "<f4", (SEGMENT, 2)),
         ("places", "<i8", (BATCH,)),
         ("weights", "<f4", (BATCH, 2 * TAPS)),

@@ -1,49 +1,151 @@
-"""Master limiter: nothing leaves above full scale, and below it nothing is touched.
+"""Master limiter: nothing leaves above the ceiling, and below it nothing is touched.
 
-The gain falls in the very frame that would pass the ceiling, so the limiter adds no latency (0 frames): a control is
-heard as early as without it. What it costs is the wave's first rise over the ceiling, which is flattened; after it
-the gain is held for as long as half a wave of 50 Hz lasts and then let go slowly, so the waves that follow are
-scaled, not bent.
+    x --+--> peaks between the samples --> gain that holds the ceiling, held, let go slowly --> mean of WINDOW --.
+        '--> delayed by LOOK_AHEAD --------------------------------------------------------------------------- x --> y
 
-Owner: the kernel. Units: linear gain; ceiling 1.0 (0 dBFS) of the sample values, both channels together.
+With look-ahead the true peak is held at CEILING: the wave between the samples, found at four times the rate (ITU-R
+BS.1770, annex 2), and the gain has gone down before the peak comes, so no wave is bent. That costs LOOK_AHEAD frames,
+half a millisecond. Without it nothing is delayed, the samples are held at full scale, and the wave's first rise above
+it is flattened.
+
+Owner: the kernel. Units: linear gain, both channels together; the gain's memory is in whole 2^-30, so that its mean is
+exact and a gain of 1 is 1.
 """
 
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from audio.kernel.compiled import compiled
+from audio.kernel.compiled import Single, compiled
+from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS, peak_groups
+from audio.kernel.layout import LOOK_AHEAD, LOOK_BACK, WINDOW
 
-CEILING: Final = np.float32(1.0)
+CEILING: Final = np.float32(10.0 ** (-1.0 / 20.0))
+"""Of the true peak: -1 dBTP."""
+FULL: Final = np.float32(1.0)
+"""Ceiling of the samples where there is no look-ahead."""
 HOLD_S: Final = 0.010
 RELEASE_S: Final = 0.120
-_OPEN: Final = np.float32(0.99999)
+_LEAST: Final = np.float32(2.0**-23)
+"""Least step of the gain on its way up: less would not change a float32 near 1, and it would never arrive."""
+_UNIT: Final = 1 << 30
+_MEAN: Final = np.float32(1.0 / (WINDOW * _UNIT))
+_WAY: Final = LOOK_BACK - 1
+_BETA: Final = 5.0
+
+
+def peak_weights() -> npt.NDArray[np.float32]:
+    """Return the weights of the wave 1/4, 1/2 and 3/4 of the way between two samples, float32 (3, PEAK_TAPS)."""
+    taps = np.arange(PEAK_TAPS) - (PEAK_TAPS // 2 - 1)
+    rows = []
+    for phase in range(1, PEAK_PHASES + 1):
+        distance = taps - phase / (PEAK_PHASES + 1)
+        reach = distance / (PEAK_TAPS / 2)
+        window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1.0 - reach**2)))
+        row = np.sinc(distance) * window
+        rows.append(row / row.sum())
+    return np.array(rows, np.float32)
+
+
+LARGEST: Final = np.float32(np.abs(peak_weights()).sum(axis=1).max() * 1.001)
+"""How far the wave may rise above the largest sample."""
+
+
+@compiled
+def _follow(k: Any, gain: Single, peak: Single, ceiling: Single) -> Single:
+    """Return the gain after a frame whose peak is `peak`: down at once, held, then slowly up."""
+    if k.limiter_hold > 0:
+        k.limiter_hold -= 1
+    elif gain < FULL:
+        gain = min(FULL, gain + max((FULL - gain) * np.float32(1.0 / (RELEASE_S * k.rate)), _LEAST))
+    if peak * gain > ceiling:
+        gain = ceiling / peak
+        k.limiter_hold = int(k.rate * HOLD_S)
+    if gain < k.limiter_low:
+        k.limiter_low = gain
+    return gain
+
+
+@compiled
+def _limit_samples(k: Any, left: Any, right: Any, count: int) -> None:
+    gain = k.limiter_gain
+    for n in range(count):
+        gain = np.float32(_follow(k, gain, max(abs(left[n]), abs(right[n])), FULL))
+        if gain != FULL:
+            left[n] = min(FULL, max(-FULL, left[n] * gain))
+            right[n] = min(FULL, max(-FULL, right[n] * gain))
+    k.limiter_gain = gain
+
+
+@compiled
+def _find_peaks(k: Any, left: Any, right: Any, count: int) -> bool:
+    """Lay the true peak of each frame into `k.peaks`; return False where none can reach the ceiling."""
+    history = k.peak_history
+    high = np.float32(0.0)
+    for channel in range(2):
+        row = left if channel == 0 else right
+        for n in range(_WAY):
+            high = max(high, abs(history[channel, n]))
+        for n in range(count):
+            history[channel, _WAY + n] = row[n]
+            high = max(high, abs(row[n]))
+    if high * LARGEST <= CEILING:
+        return False
+    peak_groups(
+        history[0].ctypes.data, history[1].ctypes.data, k.peak_weights.ctypes.data, k.peaks.ctypes.data,
+        (count + LANES - 1) // LANES,
+    )  # fmt: skip
+    return True
+
+
+@compiled
+def delay(ring: Any, left: Any, right: Any, place: int, count: int) -> None:
+    """Delay two channels by LOOK_AHEAD frames, in place, by way of `ring`, from its place `place` on."""
+    for n in range(count):
+        at = (place + n) % LOOK_AHEAD
+        a, b = ring[0, at], ring[1, at]
+        ring[0, at] = left[n]
+        ring[1, at] = right[n]
+        left[n] = a
+        right[n] = b
+
+
+@compiled
+def _limit_true_peak(k: Any, left: Any, right: Any, count: int) -> None:
+    loud = _find_peaks(k, left, right, count)
+    for channel in range(2):
+        for n in range(_WAY):
+            k.peak_history[channel, n] = k.peak_history[channel, n + count]
+    delay(k.ahead, left, right, k.ahead_place, count)
+    k.ahead_place = (k.ahead_place + count) % LOOK_AHEAD
+    gain = k.limiter_gain
+    if not loud and gain == FULL and k.gain_sum == WINDOW * _UNIT:
+        k.limiter_hold = max(0, k.limiter_hold - count)
+        return
+    place = k.gain_place
+    total = k.gain_sum
+    for n in range(count):
+        gain = np.float32(_follow(k, gain, k.peaks[n] if loud else np.float32(0.0), CEILING))
+        whole = int(np.float64(gain) * _UNIT)
+        total += whole - k.gains[place]
+        k.gains[place] = whole
+        place += 1
+        if place == WINDOW:
+            place = 0
+        if total != WINDOW * _UNIT:
+            mean = np.float32(np.float32(total) * _MEAN)
+            left[n] *= mean
+            right[n] *= mean
+    k.gain_place = place
+    k.gain_sum = total
+    k.limiter_gain = gain
 
 
 @compiled
 def limit(k: Any, left: Any, right: Any, count: int) -> None:
     """Limit `count` frames in place."""
-    gain = k.limiter_gain
-    hold = k.limiter_hold
-    hold_frames = int(k.rate * HOLD_S)
-    rise = np.float32(1.0 / (RELEASE_S * k.rate))
-    low = k.limiter_low
-    for n in range(count):
-        if hold > 0:
-            hold -= 1
-        elif gain < np.float32(1.0):
-            gain += (np.float32(1.0) - gain) * rise
-            if gain > _OPEN:
-                gain = np.float32(1.0)
-        peak = max(abs(left[n]), abs(right[n]))
-        if peak * gain > CEILING:
-            gain = CEILING / peak
-            hold = hold_frames
-        if gain != np.float32(1.0):
-            left[n] = min(CEILING, max(-CEILING, left[n] * gain))
-            right[n] = min(CEILING, max(-CEILING, right[n] * gain))
-        if gain < low:
-            low = gain
-    k.limiter_gain = gain
-    k.limiter_hold = hold
-    k.limiter_low = low
+    if k.look_ahead:
+        _limit_true_peak(k, left, right, count)
+    else:
+        _limit_samples(k, left, right, count)

@@ -18,11 +18,12 @@ from audio.kernel.atomics import as_address, call_block, double_at, float_at, pu
 from audio.kernel.callback import UNDERFLOW, follow_clock, monotonic_ns, note_load
 from audio.kernel.compiled import c_function, compiled, compiled_as
 from audio.kernel.layout import State
+from audio.units import MOST_CHANNELS
 
 ROOM: Final = 12_288
 """Engine frames that one piece of work has room for, the filter's window among them."""
 
-CHANNELS: Final = 4
+CHANNELS: Final = MOST_CHANNELS
 
 OUTLET: Final = np.dtype(
     [

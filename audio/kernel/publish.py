@@ -16,6 +16,7 @@ from audio.kernel.compiled import compiled
 from audio.kernel.grid import beat_at, has_grid
 from audio.kernel.heads import place_of
 from audio.kernel.layout import NONE
+from audio.kernel.loudness import MASTER
 from audio.kernel.motion import direction
 from audio.kernel.requests import pending_mask, stem_mask
 from audio.kernel.sync import tempo_of
@@ -57,6 +58,7 @@ def _fill_deck(k: Any, number: int, deck: Any, view: Any) -> None:
     view.leads = 1 if k.leader == number else 0
     view.synced = deck.locked
     view.gridded = 1 if has_grid(deck) else 0
+    view.loudness = k.short_term[deck.number]
     for slot in range(STEM_SLOTS):
         view.stem_peak[slot] = deck.stem_peak[slot]
 
@@ -75,6 +77,8 @@ def publish_snapshot(k: Any) -> None:
     for channel in range(2):
         view.master_peak[channel] = k.master_peak[channel]
         view.master_rms[channel] = sqrt(k.master_power[channel])
+    view.loudness = k.short_term[MASTER]
+    view.momentary = k.momentary[MASTER]
     view.limiter_db = 20.0 * log10(1.0 / max(1e-6, k.limiter_low))
     view.load = k.load
     view.load_peak = k.load_peak

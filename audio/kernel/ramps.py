@@ -76,6 +76,12 @@ def advance_rate(ramp: Any) -> float:
 
 
 @compiled
+def clamp(value: float, low: float, high: float) -> float:
+    """Return `value`, or the limit that it is beyond."""
+    return min(high, max(low, value))
+
+
+@compiled
 def approach(value: float, target: float, step: float) -> float:
     """Return `value` moved towards `target` by at most `step`."""
     if value < target:

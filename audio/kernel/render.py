@@ -1,7 +1,7 @@
 """One block of sound: the function that the sound card, the null device, the offline renderer and the tests call.
 
-    commands --> decks (4) --> master bus --> x master level --> limiter --> out channels 0, 1 --> master ring
-                                                                            (headphones: channels 2, 3)
+    commands --> decks (4) --> mixer --> master bus --> x master level --> limiter --> out channels 0, 1 --> master ring
+                                 '-----> headphones, booth, outputs of their own ----> the other channels
 
 Owner: the kernel. Deterministic: the same state, commands and audio give the same bits, whatever the block sizes;
 nothing here allocates, locks, logs, raises, waits or calls the system.
@@ -21,7 +21,10 @@ from audio.kernel.inbox import apply_due, drain, frames_to_next
 from audio.kernel.layout import ADDRESS, NONE, SEGMENT, State
 from audio.kernel.limiter import limit
 from audio.kernel.loading import take_host_commands
+from audio.kernel.loudness import MASTER, listen, measure_loudness
+from audio.kernel.mixer import mix_decks
 from audio.kernel.motion import TICK, steer
+from audio.kernel.outputs import empty_outputs, keep_booth, mix_outputs, write_outputs
 from audio.kernel.publish import publish_master, publish_snapshot
 from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
@@ -38,27 +41,26 @@ _LIMITER_RECOVERS: Final = np.float32(1e-4)
 def _segment(k: Any, address: int, out: int, count: int) -> None:
     """Render `count` frames (at most SEGMENT, and not past a multiple of it) to address `out`."""
     left, right = k.master_bus[0], k.master_bus[1]
-    for n in range(count):
-        left[n] = np.float32(0.0)
-        right[n] = np.float32(0.0)
+    empty_outputs(k, count)
     for number in range(DECKS):
         play_deck(k, address, number, k.decks[number], count)
+    mix_decks(k, count)
+    if k.channels > 2:
+        keep_booth(k, count)
     gain_both(left, right, k.master_gain, count)
     limit(k, left, right, count)
     meter(k, left, right, count, k.master_peak, k.master_power)
-    channels = k.channels
-    if channels == 2:
+    listen(k, MASTER, left, right, count)
+    measure_loudness(k, count)
+    mix_outputs(k, count)
+    if k.channels == 2:
         _interleave(out, left, right, count)
         publish_master(k, out, count)
         return
     stereo = address + _STEREO
     _interleave(stereo, left, right, count)
     publish_master(k, stereo, count)
-    for n in range(count):
-        put_float(out, n * channels, left[n])
-        put_float(out, n * channels + 1, right[n])
-        for channel in range(2, channels):
-            put_float(out, n * channels + channel, np.float32(0.0))
+    write_outputs(k, out, count)
 
 
 @compiled

@@ -1,12 +1,12 @@
-"""Strip: what a deck's buses go through on their way to the master.
+"""Strip: what a deck's stems go through on their way to the deck's bus.
 
-    mix bus ---> x stand-in ----------------------------.
-    stem buses > energy > x level, pan, mute, solo ------+--> deck bus --> x trim, fader --> x crossfader --> master bus
-                             |                                   |             |
-                             peak                                |             peak, rms
-        (stem filter, EQ, send: here)      (EQ, filter, effects: here)         (headphones: here)
+    mix bus --> x stand-in ----------------------------------------.
+    stem buses --> filter, EQ --> energy --> x level, pan, mute, solo --+-- x send ------> deck bus, first
+                                                      |                 |-- x 1 - send --> deck bus, second
+                                                      peak              '-- own output --> stem bus of that pair
 
-Owner: the kernel. Peaks fall by `PEAK_FALL_DB_S`, rms follows in `POWER_S` (audio/host.py).
+Owner: the kernel. Peaks fall by `PEAK_FALL_DB_S`, rms follows in `POWER_S` (audio/host.py). What the mixer makes of the
+deck bus is in `mixer.py`.
 Units: frames at the engine rate; gains linear, float32.
 """
 
@@ -15,16 +15,20 @@ from typing import Any, Final
 
 import numpy as np
 
+from audio.kernel.bank import PAIRS, forget_pair, gather, is_on, run_bank, scatter
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.lanes import LANES, level_groups, stem_groups
-from audio.kernel.layout import MIX_BUS
-from audio.kernel.ramps import advance, advance_rate, snap
+from audio.kernel.layout import AROUND, MIX_BUS, THROUGH
+from audio.kernel.ramps import advance, advance_rate, glide, snap
 from audio.units import STEM_SLOTS
 
 _ENERGY_FRAMES: Final = 4096
 _ENERGY_SHARE: Final = np.float32(0.2)
 _CUT_WIDTH: Final = 0.05
-_TOO_LOUD: Final = np.float32(1e6)
+TOO_LOUD: Final = np.float32(1e6)
+"""What is not below this is no sound and counts as silence."""
+_RING_S: Final = 0.5
+"""Seconds after which nothing is left of what a filter heard."""
 
 
 @compiled
@@ -50,19 +54,6 @@ def cross_gain(curve: int, position: float, side: int) -> float:
 
 
 @compiled
-def _gain(row: Any, ramp: Any, count: int) -> None:
-    """Multiply `count` numbers of `row` by the ramp."""
-    n = 0
-    while n < count and ramp.left > 0:
-        row[n] *= np.float32(advance(ramp))
-        n += 1
-    value = ramp.value
-    if value != 1.0:
-        for m in range(n, count):
-            row[m] *= value
-
-
-@compiled
 def gain_both(left: Any, right: Any, ramp: Any, count: int) -> None:
     """Multiply `count` frames by one ramp."""
     n = 0
@@ -79,7 +70,7 @@ def gain_both(left: Any, right: Any, ramp: Any, count: int) -> None:
 
 
 @compiled
-def _pass(ramp: Any, count: int) -> None:
+def pass_by(ramp: Any, count: int) -> None:
     """Move the ramp by `count` frames that nobody hears."""
     for _ in range(count):
         if ramp.left == 0:
@@ -149,63 +140,167 @@ def _stem_strip(deck: Any, slot: int, bus: Any, to_left: Any, to_right: Any, at:
 
 
 @compiled
-def strip(k: Any, deck: Any, at: int, count: int) -> None:
-    """Take `count` frames from the deck's buses through its strip to the master bus, from frame `at` of it on."""
+def is_awake(k: Any, deck: Any) -> bool:
+    """Say whether the deck sounds, or something it played still dies away in its filters."""
+    return deck.heard_until > k.frame
+
+
+@compiled
+def was_heard(k: Any, deck: Any) -> bool:
+    """Say whether the deck sounded up to the frame that comes next: what moves then has to glide."""
+    return deck.heard_until >= k.frame
+
+
+@compiled
+def pair_of(k: Any, route: Any) -> int:
+    """Return the output pair a route leads to: the master where the device has no such pair."""
+    return route.pair if 2 * route.pair < k.channels else 0
+
+
+@compiled
+def follow_route(k: Any, route: Any) -> float:
+    """Move a route one frame and return its level; at silence it changes to the pair that is wanted."""
+    level = advance(route.level)
+    if route.pair != route.wanted and route.level.left == 0:
+        route.pair = route.wanted
+        glide(route.level, 1.0, k.fade_frames)
+    return level
+
+
+@compiled
+def is_steady(route: Any) -> bool:
+    """Say whether a route is where it is wanted, at full level."""
+    return route.pair == route.wanted and route.level.left == 0
+
+
+@compiled
+def _stem_split(k: Any, deck: Any, slot: int, at: int, count: int) -> Single:
+    """Take `count` frames of a stem that is sent past the first bus, or to an output of its own; return its peak."""
+    left, right = k.bus[slot, 0], k.bus[slot, 1]
+    through, around = k.deck_bus[deck.number, THROUGH], k.deck_bus[deck.number, AROUND]
+    gain_left, gain_right, send, route = deck.left[slot], deck.right[slot], deck.send[slot], deck.stem_output[slot]
+    high = np.float32(0.0)
+    for n in range(count):
+        a, b = left[n], right[n]
+        deck.energy_sum[slot, (k.frame + at + n) & (LANES - 1)] += a * a + b * b
+        left[n] = np.float32(0.0)
+        right[n] = np.float32(0.0)
+        a *= np.float32(advance(gain_left))
+        b *= np.float32(advance(gain_right))
+        high = max(high, max(abs(a), abs(b)))
+        pair = pair_of(k, route)
+        level = np.float32(follow_route(k, route))
+        share = np.float32(advance(send))
+        a *= level
+        b *= level
+        if pair > 0:
+            k.stem_pairs[deck.number, pair, 0, at + n] += a
+            k.stem_pairs[deck.number, pair, 1, at + n] += b
+            deck.pairs |= 1 << pair
+            continue
+        through[0, at + n] += a * share
+        through[1, at + n] += b * share
+        if share != 1.0:
+            deck.aside = 1
+            around[0, at + n] += a - a * share
+            around[1, at + n] += b - b * share
+    if is_steady(route) and route.pair == 0 and send.left == 0 and send.value == 1.0:
+        deck.splits &= ~(1 << slot)
+    return high
+
+
+@compiled
+def _filter_stems(k: Any, deck: Any, count: int) -> None:
+    """Take the first `count` frames of the stems' buses through their bank, and mark those that may sound now."""
+    bank = deck.stem_bank
+    rows = k.lanes
+    pairs = bank.eq_pairs | bank.filter_pairs
+    for n in range(count):
+        for lane in range(LANES):
+            rows[n, lane] = np.float32(0.0)
+    for slot in range(PAIRS):
+        if pairs >> slot & 1:
+            gather(rows, slot, k.bus[slot, 0], k.bus[slot, 1], count)
+    run_bank(k, bank, rows, count)
+    for slot in range(PAIRS):
+        if pairs >> slot & 1:
+            scatter(rows, slot, k.bus[slot, 0], k.bus[slot, 1], count)
+    deck.touched |= pairs
+
+
+@compiled
+def _stems(k: Any, deck: Any, at: int, count: int) -> None:
+    """Take `count` frames from the deck's buses to the deck bus, from frame `at` of it on."""
     bus = k.bus
-    deck_left, deck_right = k.deck_bus[0], k.deck_bus[1]
+    number = deck.number
+    deck_left, deck_right = k.deck_bus[number, THROUGH, 0], k.deck_bus[number, THROUGH, 1]
+    to_left, to_right = deck_left[at : at + count], deck_right[at : at + count]
+    if is_on(deck.stem_bank):
+        _filter_stems(k, deck, count)
     mix_left, mix_right = bus[MIX_BUS, 0], bus[MIX_BUS, 1]
     gain_both(mix_left, mix_right, deck.stand_in, count)
     for n in range(count):
-        deck_left[n] = mix_left[n]
-        deck_right[n] = mix_right[n]
+        to_left[n] = mix_left[n]
+        to_right[n] = mix_right[n]
         mix_left[n] = np.float32(0.0)
         mix_right[n] = np.float32(0.0)
     fall = k.peak_fall ** np.float32(count)
     fold = (k.frame + at + count) % _ENERGY_FRAMES == 0
     for slot in range(STEM_SLOTS):
         level = np.float32(0.0)
-        if deck.touched >> slot & 1:
-            level = _stem_strip(deck, slot, bus, deck_left, deck_right, k.frame + at, count)
+        if not deck.touched >> slot & 1:
+            pass_by(deck.left[slot], count)
+            pass_by(deck.right[slot], count)
+            if deck.splits >> slot & 1:
+                pass_by(deck.send[slot], count)
+        elif deck.splits >> slot & 1:
+            level = _stem_split(k, deck, slot, at, count)
         else:
-            _pass(deck.left[slot], count)
-            _pass(deck.right[slot], count)
+            level = _stem_strip(deck, slot, bus, to_left, to_right, k.frame + at, count)
         deck.stem_peak[slot] = max(level, deck.stem_peak[slot] * fall)
         if fold:
             total = np.float32(0.0)
             for lane in range(LANES):
                 total += deck.energy_sum[slot, lane]
                 deck.energy_sum[slot, lane] = np.float32(0.0)
-            if total > 0.0 and total < _TOO_LOUD:
+            if total > 0.0 and total < TOO_LOUD:
                 deck.energy[slot] += (total - deck.energy[slot]) * _ENERGY_SHARE
     deck.touched = 0
-    for n in range(count):
-        if not abs(deck_left[n]) < _TOO_LOUD:
-            deck_left[n] = np.float32(0.0)
-        if not abs(deck_right[n]) < _TOO_LOUD:
-            deck_right[n] = np.float32(0.0)
-    gain_both(deck_left, deck_right, deck.gain, count)
-    meter(k, deck_left, deck_right, count, deck.peak, deck.power)
-    gain_both(deck_left, deck_right, deck.cross, count)
-    master_left, master_right = k.master_bus[0], k.master_bus[1]
-    for n in range(count):
-        master_left[at + n] += deck_left[n]
-        master_right[at + n] += deck_right[n]
 
 
 @compiled
-def rest(k: Any, deck: Any, count: int) -> None:
-    """Let `count` frames pass on a deck that is silent."""
+def strip(k: Any, deck: Any, at: int, count: int) -> None:
+    """Take `count` frames that the deck's heads have played to the deck bus, from frame `at` of it on."""
+    _stems(k, deck, at, count)
+    tail = 0
+    pairs = k.deck_bank.eq_pairs | k.deck_bank.filter_pairs
+    if is_on(deck.stem_bank):
+        deck.stems_ring = int(_RING_S * k.rate)
+        tail = deck.stems_ring
+    if pairs >> (2 * deck.number) & 3:
+        tail += int(_RING_S * k.rate)
+    deck.heard_until = max(deck.heard_until, k.frame + at + count + tail)
+
+
+@compiled
+def rest(k: Any, deck: Any, at: int, count: int) -> None:
+    """Let `count` frames pass, from frame `at` of the deck bus on, in which no head of the deck plays."""
+    ringing = min(deck.stems_ring, count)
+    if ringing > 0:
+        _stems(k, deck, at, ringing)
+        deck.stems_ring -= ringing
+        if deck.stems_ring == 0:
+            for pair in range(PAIRS):
+                forget_pair(deck.stem_bank, pair)
     for _ in range(count):
         if deck.rate.left == 0:
             break
         advance_rate(deck.rate)
-    _pass(deck.gain, count)
-    _pass(deck.cross, count)
-    _pass(deck.stand_in, count)
-    fall = k.peak_fall ** np.float32(count)
-    for channel in range(2):
-        deck.peak[channel] *= fall
-        deck.power[channel] *= fall
+    silent = count - ringing
+    if silent == 0:
+        return
+    pass_by(deck.stand_in, silent)
+    fall = k.peak_fall ** np.float32(silent)
     for slot in range(STEM_SLOTS):
         snap(deck.left[slot], deck.left[slot].target)
         snap(deck.right[slot], deck.right[slot].target)

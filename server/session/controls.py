@@ -8,6 +8,7 @@ from typing import Final
 
 from audio.units import DECKS
 from control.control import Value
+from server.session.auto_gain import HANDLERS as AUTO_GAIN
 from server.session.clocks import CLOCK_HANDLERS
 from server.session.draft import Draft, Handler
 from server.session.marking import MARKING
@@ -25,6 +26,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **{path: handler for deck in range(DECKS) for path, handler in Transport(deck).handlers().items()},
     **PERFORMING,
     **MARKING,
+    **AUTO_GAIN,
     "/session/focus": _focus,
     **CLOCK_HANDLERS,
 }

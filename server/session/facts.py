@@ -175,6 +175,15 @@ class DeckLoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackMeasured:
+    """How loud the track on the deck is, in LUFS over all of it; None where nobody has measured it."""
+
+    deck: int
+    token: int
+    loudness: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeckEnded:
     """Playback reached the end of the track."""
 
@@ -226,6 +235,6 @@ class EngineRestored:
 
 Fact = (
     DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
-    | TrackMarked | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged | MemoryStored
-    | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
+    | TrackMarked | TrackMeasured | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged
+    | MemoryStored | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from audio.commands import NOW, CommandKind
 from audio.units import STEMS
-from server.session import facts
+from server.session import auto_gain, facts
 from server.session.draft import Draft, clear
 from server.session.effects import AdoptDeck, LoadRefused
 from server.session.intent import Refused
@@ -32,6 +32,7 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
         seek = memory.load_position_s if seek is None else seek
     draft.hold(fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s))
     clear(draft, fact.deck)
+    auto_gain.measured(draft, fact.deck, None)
     draft.set(f"{path}/title", fact.title)
     draft.set(f"{path}/artist", fact.artist)
     draft.set(f"{path}/duration", fact.duration_s)
@@ -66,6 +67,11 @@ def _deck_ended(draft: Draft, fact: facts.DeckEnded) -> None:
         draft.remember(fact.deck, position_s=fact.position_s, at_end=True)
         if not draft.decks[fact.deck].play_when_loaded:
             draft.set(f"/deck/{fact.deck + 1}/play", 0)
+
+
+def _track_measured(draft: Draft, fact: facts.TrackMeasured) -> None:
+    if fact.token == draft.decks[fact.deck].token:
+        auto_gain.measured(draft, fact.deck, fact.loudness)
 
 
 def _stems_ready(draft: Draft, fact: facts.StemsReady) -> None:
@@ -103,6 +109,9 @@ def _engine_restored(draft: Draft, fact: facts.EngineRestored) -> None:
         draft.send(row.kind, row.deck, row.slot, row.convert(draft.controls[path]))
     if not any(audible.token for audible in fact.decks):
         draft.send(CommandKind.TEMPO, 0, 0, float(draft.controls["/session/tempo"]))
+    for deck in range(len(fact.decks)):
+        if draft.controls[f"/deck/{deck + 1}/auto_gain"]:
+            auto_gain.follow(draft, deck)
     for deck, audible in enumerate(fact.decks):
         _meet(draft, deck, audible)
 
@@ -150,6 +159,7 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.DeckLoaded: _deck_loaded,
     facts.DeckLoadFailed: _deck_load_failed,
     facts.DeckEnded: _deck_ended,
+    facts.TrackMeasured: _track_measured,
     facts.StemsReady: _stems_ready,
     facts.GapChanged: _gap_changed,
     facts.PendingChanged: _pending_changed,

@@ -22,7 +22,7 @@ from pipeline.pcm import union
 from server.errors import ServerError
 from server.marks import Grid, Marks
 from server.session.effects import Notice
-from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady, TrackMarked
+from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady, TrackMarked, TrackMeasured
 from server.session.marks_keeper import MarksKeeper
 
 _log = logging.getLogger(__name__)
@@ -268,6 +268,7 @@ class DeckLoader:
         desk.wanted = None
         duration_s = source.frames / source.rate
         self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks))
+        self._report(TrackMeasured(deck, token, loudness_of(track)))
         self._tell_ready(deck, coming, coming.stems)
 
     async def _refresh(self, client: EngineClient, deck: int) -> None:
@@ -276,6 +277,8 @@ class DeckLoader:
         if held is None:
             return
         source = await self._tracks.deck_source(held.track_id)
+        track = await self._tracks.track(held.track_id, None)
+        self._report(TrackMeasured(deck, held.token, loudness_of(track)))
         held.frames_at_model_rate = -(-source.frames * MODEL_RATE // source.rate)
         fresh = {stem.slot: held.now(stem) for stem in source.stems}
         if held.adopted:
@@ -312,6 +315,13 @@ class DeckLoader:
             there = held.frames_at_model_rate if ranges is None else sum(stop - start for start, stop in ranges)
             ready = there / held.frames_at_model_rate if held.frames_at_model_rate else 0.0
             self._report(StemsReady(deck, held.token, slot, min(1.0, ready)))
+
+
+def loudness_of(track: Titled) -> float | None:
+    """Return the integrated loudness that the analysis of a track found, in LUFS; None where there is none."""
+    analysis = getattr(track, "analysis", None)
+    found = analysis.features.get("loudness_lufs") if analysis is not None else None
+    return float(found) if isinstance(found, int | float) else None
 
 
 class _NoTrack(ServerError):

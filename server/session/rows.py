@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audio.commands import CommandKind
-from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, DECKS, STEMS
+from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, DECKS, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Value
 from server.session.draft import Draft
 
@@ -44,7 +44,14 @@ def _rows() -> list[Row]:
     rows = [
         Row("/mixer/crossfader", kinds.CROSSFADER, 0, 0, float),
         Row("/mixer/crossfader/curve", kinds.CROSSFADER_CURVE, 0, 0, _index_in(CROSSFADER_CURVES)),
+        Row("/mixer/crossfader/reverse", kinds.CROSSFADER_REVERSE, 0, 0, float),
         Row("/mixer/master", kinds.MASTER_VOLUME, 0, 0, float),
+        Row("/mixer/headphones", kinds.HEADPHONES, 0, 0, float),
+        Row("/mixer/cue_mix", kinds.CUE_MIX, 0, 0, float),
+        Row("/mixer/split_cue", kinds.SPLIT_CUE, 0, 0, float),
+        Row("/mixer/booth", kinds.BOOTH, 0, 0, float),
+        Row("/mixer/headphones/output", kinds.HEADPHONES_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
+        Row("/mixer/booth/output", kinds.BOOTH_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
     ]
     for deck in range(DECKS):
         path = f"/deck/{deck + 1}"
@@ -62,13 +69,26 @@ def _rows() -> list[Row]:
             Row(f"{path}/slip", kinds.SLIP, deck, 0, float),
             Row(f"{path}/reverse", kinds.REVERSE, deck, 0, float),
             Row(f"{path}/bend", kinds.BEND, deck, 0, float),
+            Row(f"{path}/filter", kinds.DECK_FILTER, deck, 0, float),
+            Row(f"{path}/pfl", kinds.DECK_PFL, deck, 0, float),
+            Row(f"{path}/output", kinds.DECK_OUTPUT, deck, 0, _index_in(OUTPUTS)),
         ]
+        for band, name in enumerate(("low", "mid", "high")):
+            rows += [
+                Row(f"{path}/eq/{name}", kinds.DECK_EQ, deck, band, _gain_of_db),
+                Row(f"{path}/eq/{name}/kill", kinds.DECK_KILL, deck, band, float),
+            ]
         for slot, stem in enumerate(STEMS):
             rows += [
                 Row(f"{path}/stem/{stem}/volume", kinds.STEM_VOLUME, deck, slot, float),
                 Row(f"{path}/stem/{stem}/mute", kinds.STEM_MUTE, deck, slot, float),
                 Row(f"{path}/stem/{stem}/solo", kinds.STEM_SOLO, deck, slot, float),
                 Row(f"{path}/stem/{stem}/pan", kinds.STEM_PAN, deck, slot, float),
+                Row(f"{path}/stem/{stem}/filter", kinds.STEM_FILTER, deck, slot, float),
+                Row(f"{path}/stem/{stem}/eq/low", kinds.STEM_EQ_LOW, deck, slot, _gain_of_db),
+                Row(f"{path}/stem/{stem}/eq/mid", kinds.STEM_EQ_MID, deck, slot, _gain_of_db),
+                Row(f"{path}/stem/{stem}/eq/high", kinds.STEM_EQ_HIGH, deck, slot, _gain_of_db),
+                Row(f"{path}/stem/{stem}/output", kinds.STEM_OUTPUT, deck, slot, _index_in(OUTPUTS)),
             ]
     return rows
 

@@ -2,7 +2,7 @@
 
 Owner: whoever asks; pure functions over one snapshot. Nothing here has a revision, and nothing is lost that the next
 one does not bring.
-Units: positions in seconds of the track, levels as linear peaks, the limiter in dB of reduction.
+Units: positions in seconds of the track, levels linear, the limiter in dB of reduction, loudness in LUFS.
 """
 
 from typing import Any, Final
@@ -26,10 +26,17 @@ def meters(snapshot: "np.void | None", status: EngineStatus, positions: tuple[fl
     """
     if snapshot is None:
         decks = [DeckMeters(position_s, 1.0, False, 0.0, SILENT.stems) for position_s in positions]
-        return Meters(0, decks, [0.0, 0.0], 0.0, status)
+        return Meters(0, decks, [0.0, 0.0], 0.0, status, [0.0, 0.0])
     decks = [_deck(snapshot["decks"][deck], positions[deck]) for deck in range(DECKS)]
     return Meters(
-        int(snapshot["frame"]), decks, snapshot["master_peak"].tolist(), float(snapshot["limiter_db"]), status
+        int(snapshot["frame"]),
+        decks,
+        snapshot["master_peak"].tolist(),
+        float(snapshot["limiter_db"]),
+        status,
+        snapshot["master_rms"].tolist(),
+        float(snapshot["loudness"]),
+        float(snapshot["momentary"]),
     )
 
 
@@ -43,6 +50,8 @@ def _deck(record: Any, position_s: float) -> DeckMeters:
         float(record["beat"]),
         float(record["tempo"]),
         float(record["phase"]),
+        float(record["rms"].max()),
+        float(record["loudness"]),
     )
 
 
@@ -52,13 +61,18 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/level/left": message.master[0],
         "/mixer/level/right": message.master[1],
         "/mixer/limiter": message.limiter_db,
+        "/mixer/loudness": message.loudness,
+        "/mixer/loudness/momentary": message.momentary,
     }
+    found.update(zip(("/mixer/rms/left", "/mixer/rms/right"), message.master_rms, strict=False))
     for number, deck in enumerate(message.decks, start=1):
         found[f"/deck/{number}/position"] = deck.position
         found[f"/deck/{number}/level"] = deck.level
         found[f"/deck/{number}/beat"] = deck.beat
         found[f"/deck/{number}/tempo"] = deck.tempo
         found[f"/deck/{number}/phase"] = deck.phase
+        found[f"/deck/{number}/rms"] = deck.rms
+        found[f"/deck/{number}/loudness"] = deck.loudness
         for stem, level in deck.stems.items():
             found[f"/deck/{number}/stem/{stem}/level"] = level
     return found

@@ -19,6 +19,7 @@ class FakeKernel:
     def __init__(self) -> None:
         self.frame = 0
         self.latency = -1
+        self.channels = 0
         self._stop = threading.Event()
 
     def run_null(self, block: int) -> None:
@@ -27,6 +28,9 @@ class FakeKernel:
 
     def stop_null(self) -> None:
         self._stop.set()
+
+    def set_channels(self, channels: int) -> None:
+        self.channels = channels
 
     def set_latency(self, frames: int) -> None:
         self.latency = frames
@@ -56,27 +60,31 @@ class FakeCards:
         self.refusing: set[str] = set()
         self.rates: dict[str, set[int]] = {}
         self.tried: list[int] = []
+        self.refused_channels: set[int] = set()
         self.hanging = False
         self.open: list[FakeCards.Stream] = []
 
     class Stream:
-        def __init__(self, cards: "FakeCards", device: Device) -> None:
+        def __init__(self, cards: "FakeCards", device: Device, channels: int) -> None:
             self.cards, self.device, self.active, self.latency_s = cards, device, True, 0.01
+            self.channels = channels
 
         def close(self) -> None:
             self.cards.open.remove(self)
             if self.cards.hanging:
                 raise DeviceLost(f"{self.device.name} does not answer any more")
 
-    def output(self, device: Device, *, rate: int, callback: int, userdata: int, **_: int) -> "FakeCards.Stream":
+    def output(
+        self, device: Device, *, rate: int, channels: int, callback: int, userdata: int, **_: int
+    ) -> "FakeCards.Stream":
         assert not self.open, "two streams call the kernel at once"
         self.tried.append(rate)
-        if device.name in self.refusing or device not in self.plugged:
+        if device.name in self.refusing or device not in self.plugged or channels in self.refused_channels:
             raise FormatRejected(f"{device.name} refuses {rate}")
         if rate not in self.rates.get(device.name, {rate}):
             raise FormatRejected(f"{device.name} refuses {rate}")
         assert (callback, userdata) == ((1, 2) if rate == 48_000 else (3, 4))
-        self.open.append(FakeCards.Stream(self, device))
+        self.open.append(FakeCards.Stream(self, device, channels))
         return self.open[-1]
 
 
@@ -93,9 +101,9 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> FakeCards:
 class Rig:
     """A keeper on a fake kernel and fake cards, with a clock of its own."""
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, channels: int = 0) -> None:
         self.kernel, self.said = FakeKernel(), list[str]()
-        self.keeper = DeviceKeeper(self.kernel, wanted, 48_000, 128, self.said.append)
+        self.keeper = DeviceKeeper(self.kernel, wanted, 48_000, 128, self.said.append, channels=channels)
         self.now = 0.0
 
     def start(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +139,36 @@ def test_the_wanted_device_is_opened(
     assert rig.keeper.losses == 0
     rig.keeper.close()
     assert not cards.open
+
+
+@pytest.mark.parametrize(
+    ("wanted", "channels", "opened"),
+    [("Built-in", 0, 2), ("Studio", 0, 8), ("Studio", 4, 4), ("Built-in", 8, 2), ("null", 0, 8), ("null", 2, 2)],
+)
+def test_as_many_channels_are_played_as_there_are_and_are_wanted(
+    wanted: str, channels: int, opened: int, cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(wanted, channels)
+    rig.start(monkeypatch)
+    assert rig.kernel.channels == opened
+    assert [stream.channels for stream in cards.open] == ([] if wanted == "null" else [opened])
+    rig.keeper.close()
+
+
+def test_a_device_that_refuses_many_channels_gets_two(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards.refused_channels = {8}
+    rig = Rig("Studio")
+    rig.start(monkeypatch)
+    assert rig.keeper.name == "Studio 24, ALSA" and rig.kernel.channels == 2
+    rig.keeper.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "usable"),
+    [("default", 32, 2), ("Pulse", 32, 2), ("system", 8, 8), ("Rig 30", 30, 8), ("Mono-ish", 3, 2), ("hw:1,0", 4, 4)],
+)
+def test_a_device_that_mixes_counts_as_stereo(name: str, channels: int, usable: int) -> None:
+    assert Device(0, name, "ALSA", channels, 48_000.0, False).usable_channels == usable
 
 
 def test_a_device_that_refuses_the_format_is_passed_over(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:

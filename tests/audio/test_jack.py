@@ -30,7 +30,7 @@ def missing(what: str) -> None:
 
 
 class JackServer:
-    """A private JACK server on the dummy driver."""
+    """A private JACK server on the dummy driver, a card of four outputs."""
 
     def __init__(
         self, name: str = SERVER, rate: int = RATE, *, log: Path | None = None, realtime: bool = False
@@ -40,9 +40,11 @@ class JackServer:
 
     def start(self) -> None:
         priority = "-R" if self.realtime else "-r"
-        command_line = ["jackd", "-n", self.name, priority, "-d", "dummy", "-r", str(self.rate), "-p", "128"]
+        dummy = ["-d", "dummy", "-r", str(self.rate), "-p", "128", "-P", "4"]
         with Path(self.log or os.devnull).open("wb") as log:
-            self.process = subprocess.Popen(command_line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                ["jackd", "-n", self.name, priority, *dummy], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         import jack
 
         give_up = time.monotonic() + 10
@@ -146,8 +148,8 @@ async def test_the_tone_on_the_deck_is_the_tone_at_the_ports(engine: EngineClien
     await engine.load(0, 1, deck_source(tmp_path / "tone.flac", song))
     with recording() as recorder:
         outputs = recorder.outputs_of_engine()
-        assert len(outputs) == 2
-        recorder.listen(outputs)
+        assert len(outputs) == 4
+        recorder.listen(outputs[:2])
         await play_from(engine, 0, 0)
         await until(lambda: float(engine.snapshot()["decks"][0]["position"]) > 2 * RATE)
     heard = np.concatenate(recorder.blocks)
@@ -158,6 +160,24 @@ async def test_the_tone_on_the_deck_is_the_tone_at_the_ports(engine: EngineClien
         turn = np.exp(-2j * np.pi * hz * np.arange(2_400) / RATE) / 1_200
         found = np.median(np.abs(np.einsum("wfc,f->wc", steady, turn)), axis=0)
         assert found == pytest.approx(levels, abs=0.005)
+    await engine.eject(0)
+
+
+async def test_what_is_cued_is_heard_on_the_second_pair(engine: EngineClient, tmp_path: Path) -> None:
+    song = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(4 * 44_100) / 44_100)[:, None] * np.ones(2)
+    await engine.load(0, 3, deck_source(tmp_path / "cued.flac", song))
+    engine.send(command(CommandKind.DECK_VOLUME, 0, a=0))
+    engine.send(command(CommandKind.DECK_PFL, 0, a=1))
+    with recording() as recorder:
+        outputs = recorder.outputs_of_engine()
+        recorder.listen([outputs[0], outputs[2]])
+        await play_from(engine, 0, 0)
+        await until(lambda: float(engine.snapshot()["decks"][0]["position"]) > RATE)
+    heard = np.concatenate(recorder.blocks)
+    assert not heard[:, 0].any(), "the master does not play it"
+    assert np.abs(heard[:, 1]).max() == pytest.approx(0.5, abs=0.005)
+    engine.send(command(CommandKind.DECK_PFL, 0, a=0))
+    engine.send(command(CommandKind.DECK_VOLUME, 0, a=1))
     await engine.eject(0)
 
 

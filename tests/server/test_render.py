@@ -369,7 +369,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path):
         ({"seconds": float("nan")}, "length"),
         ({"rate": 100}, "rate"),
         ({"block": 0}, "block"),
-        ({"bus": "booth"}, "bus"),
+        ({"bus": "aux"}, "bus"),
         ({"name": "out.mp3"}, "ends in .wav or .flac"),
         ({"name": "no/folder.wav"}, "no folder"),
     ],

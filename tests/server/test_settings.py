@@ -47,7 +47,11 @@ def test_switches_in_the_environment(tmp_path: Path, text: str, value: bool) -> 
 
 def test_every_option_can_be_set_from_every_place(tmp_path: Path) -> None:
     for option in OPTIONS:
-        given = {bool: "0", int: str(option.minimum or 1), str: option.choices[-1] if option.choices else "text"}
+        given = {
+            bool: "0",
+            int: str(option.minimum or option.multiple),
+            str: option.choices[-1] if option.choices else "text",
+        }
         text = "48000" if option.key == "rate" else given[option.kind]
         value = getattr(load({"data": tmp_path}, {option.variable: text}), option.key)
         assert str(value) == {"0": "False"}.get(text, text) if option.kind is bool else str(value) == text
@@ -57,3 +61,11 @@ def test_sockets_fit_whatever_the_data_folder_is_called(tmp_path: Path) -> None:
     deep = Settings(data=tmp_path / ("x" * 200))
     assert len(str(deep.runtime)) < SOCKET_PATH_LIMIT
     assert deep.runtime != Settings(data=tmp_path / ("y" * 200)).runtime
+
+
+@pytest.mark.parametrize(("given", "fault"), [("3", "3 is not a multiple of 2"), ("10", "10 is not between 0 and 8")])
+def test_channels_come_in_pairs(tmp_path: Path, given: str, fault: str):
+    assert load({"data": tmp_path, "channels": "4"}, {}).channels == 4
+    with pytest.raises(SettingsRejected) as rejected:
+        load({"data": tmp_path}, {"ALCHEMY_CHANNELS": given})
+    assert rejected.value.details["faults"] == [f"ALCHEMY_CHANNELS: {fault}"]

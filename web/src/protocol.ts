@@ -81,7 +81,7 @@ export interface StateMessage {
   changes: Record<string, Value>;
 }
 
-/** One deck's telemetry. `stems` are peaks by stem name; `beat` counts from the first downbeat, `tempo` is in beats a minute (0 without a grid), `phase` in beats ahead of the leader. */
+/** One deck's telemetry. `stems` are peaks by stem name; `beat` counts from the first downbeat, `tempo` is in beats a minute (0 without a grid), `phase` in beats ahead of the leader; `loudness` is short-term, in LUFS. */
 export interface DeckMeters {
   position: Seconds;
   rate: number;
@@ -91,9 +91,11 @@ export interface DeckMeters {
   beat: number;
   tempo: number;
   phase: number;
+  rms: number;
+  loudness: number;
 }
 
-/** Telemetry, at most 30 a second. `frame` is the engine's clock. */
+/** Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS. */
 export interface MetersMessage {
   type: 'meters';
   frame: Frames;
@@ -101,6 +103,9 @@ export interface MetersMessage {
   master: number[];
   limiter_db: Decibels;
   engine: EngineStatus;
+  master_rms: number[];
+  loudness: number;
+  momentary: number;
 }
 
 /** A job moved. `progress` 0 to 100; `error` says what to do when it failed. */
@@ -211,7 +216,7 @@ export type ServerMessage =
 const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   welcome: { protocol: 'number', version: 'string', rev: 'number', controls: 'map', engine: 'map' },
   state: { rev: 'number', changes: 'map' },
-  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map' },
+  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   library: { track_id: 'string', change: 'string' },
   peers: { peers: 'list' },

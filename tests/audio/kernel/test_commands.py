@@ -51,7 +51,7 @@ def test_a_late_command_applies_at_the_next_block() -> None:
         command(CommandKind.DECK_VOLUME, a=0.1, token=77),
         command(CommandKind.DECK_PLAY, 3, a=1),
         command(CommandKind.DECK_VOLUME, a=0.1, frame=HORIZON_FRAMES + 10_000_000),
-        command(99, a=0.1),  # type: ignore[arg-type]
+        command(999, a=0.1),  # type: ignore[arg-type]
         command(0, a=0.1),  # type: ignore[arg-type]
     ],
 )
@@ -209,7 +209,7 @@ def test_audio_that_is_not_a_number_is_silenced() -> None:
 def test_full_event_rings_are_counted_and_nothing_else_happens() -> None:
     host = host_with(constant(90_000), on())
     host.render(64)
-    bad = join([command(99) for _ in range(DRAIN_LIMIT)])  # type: ignore[arg-type]
+    bad = join([command(999) for _ in range(DRAIN_LIMIT)])  # type: ignore[arg-type]
     for _ in range(10):
         host.send(bad)
         host.render(64)
@@ -220,6 +220,6 @@ def test_full_event_rings_are_counted_and_nothing_else_happens() -> None:
     assert len(events) == EVENT_CAPACITY
     assert kinds(events[:2]) == [EventKind.DECK_LOADED, EventKind.COMMAND_REFUSED]
     assert len(consumer.read()) == 0
-    host.send(command(99))  # type: ignore[arg-type]
+    host.send(command(999))  # type: ignore[arg-type]
     host.render(64)
     assert kinds(consumer.read()) == [EventKind.COMMAND_REFUSED]

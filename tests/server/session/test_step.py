@@ -3,7 +3,7 @@
 import pytest
 
 from audio.commands import CommandKind
-from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, STEMS
+from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
@@ -90,17 +90,36 @@ DECK_NUMBERS = {
     "assign": ("thru", CommandKind.DECK_ASSIGN, CROSSFADER_SIDES.index("thru")),
     "source": ("mix", CommandKind.DECK_SOURCE, DECK_SOURCES.index("mix")),
     "pitch_fader": (0.5, CommandKind.DECK_RATE, 1.04),
+    "filter": (-0.5, CommandKind.DECK_FILTER, -0.5),
+    "pfl": (1, CommandKind.DECK_PFL, 1.0),
+    "output": ("5-6", CommandKind.DECK_OUTPUT, OUTPUTS.index("5-6")),
+}
+DECK_BANDS = {
+    "": (-6.0, CommandKind.DECK_EQ, 10 ** (-6 / 20)),
+    "/kill": (1, CommandKind.DECK_KILL, 1.0),
 }
 STEM_NUMBERS = {
     "volume": (0.25, CommandKind.STEM_VOLUME, 0.25),
     "mute": (1, CommandKind.STEM_MUTE, 1.0),
     "solo": (1, CommandKind.STEM_SOLO, 1.0),
     "pan": (-0.5, CommandKind.STEM_PAN, -0.5),
+    "filter": (0.5, CommandKind.STEM_FILTER, 0.5),
+    "eq/low": (-6.0, CommandKind.STEM_EQ_LOW, 10 ** (-6 / 20)),
+    "eq/mid": (-6.0, CommandKind.STEM_EQ_MID, 10 ** (-6 / 20)),
+    "eq/high": (-6.0, CommandKind.STEM_EQ_HIGH, 10 ** (-6 / 20)),
+    "output": ("7-8", CommandKind.STEM_OUTPUT, OUTPUTS.index("7-8")),
 }
 MIXER_NUMBERS = {
     "/mixer/crossfader": (-0.5, CommandKind.CROSSFADER, -0.5),
     "/mixer/crossfader/curve": ("cut", CommandKind.CROSSFADER_CURVE, CROSSFADER_CURVES.index("cut")),
     "/mixer/master": (0.5, CommandKind.MASTER_VOLUME, 0.5),
+    "/mixer/crossfader/reverse": (1, CommandKind.CROSSFADER_REVERSE, 1.0),
+    "/mixer/headphones": (0.5, CommandKind.HEADPHONES, 0.5),
+    "/mixer/cue_mix": (0.5, CommandKind.CUE_MIX, 0.5),
+    "/mixer/split_cue": (1, CommandKind.SPLIT_CUE, 1.0),
+    "/mixer/booth": (0.5, CommandKind.BOOTH, 0.5),
+    "/mixer/headphones/output": ("7-8", CommandKind.HEADPHONES_OUTPUT, OWN_OUTPUTS.index("7-8")),
+    "/mixer/booth/output": ("off", CommandKind.BOOTH_OUTPUT, OWN_OUTPUTS.index("off")),
 }
 
 
@@ -108,6 +127,8 @@ def numbers() -> list[tuple[str, object, CommandKind, int, int, float]]:
     rows: list[tuple[str, object, CommandKind, int, int, float]] = []
     for deck in range(4):
         rows += [(f"/deck/{deck + 1}/{n}", v, k, deck, 0, a) for n, (v, k, a) in DECK_NUMBERS.items()]
+        for slot, band in enumerate(("low", "mid", "high")):
+            rows += [(f"/deck/{deck + 1}/eq/{band}{n}", v, k, deck, slot, a) for n, (v, k, a) in DECK_BANDS.items()]
         for slot, stem in enumerate(STEMS):
             rows += [
                 (f"/deck/{deck + 1}/stem/{stem}/{n}", v, k, deck, slot, a) for n, (v, k, a) in STEM_NUMBERS.items()
@@ -130,8 +151,8 @@ PERFORMED |= {row.path for deck in range(1, 5) for stem in STEMS for row in stem
 PERFORMED |= {row.path for row in tempo_rows()}
 """Controls that `test_performing` tests."""
 
-TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range"}
-"""Controls with tests of their own below."""
+TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_gain"}
+"""Controls with tests of their own, below and in test_strip.py."""
 
 
 REMEMBERED = {
@@ -151,13 +172,13 @@ def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
 
 
 def test_no_control_is_dead_or_untested():
-    tested = {row[0] for row in numbers()} | {"/session/focus"} | set(REMEMBERED)
+    tested = {row[0] for row in numbers()} | {"/session/focus", "/mixer/auto_gain/target"} | set(REMEMBERED)
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
     tested |= PERFORMED
     assert tested == {path for path, control in REGISTRY.items() if control.is_writable} == set(HANDLERS)
 
 
-READ = {"duration", "title", "artist", "status", "gap"}
+READ = {"duration", "title", "artist", "status", "gap", "track_loudness"}
 STEM_READ = {"pending", "ready"}
 
 
@@ -168,6 +189,7 @@ def test_every_readable_control_is_fed_by_a_fact():
         token = session.load(deck + 1)
         session.fact(facts.GapChanged(deck, True))
         session.fact(facts.PendingChanged(deck, 0b111111))
+        session.fact(facts.TrackMeasured(deck, token, -9.0))
         for slot in range(6):
             session.fact(facts.StemsReady(deck, token, slot, 0.5))
     clocks = {"/link/peers": 1.0, "/clock/out/late": 2.0, "/clock/in/status": "running", "/clock/in/tempo": 120.0}

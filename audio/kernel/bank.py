@@ -1,0 +1,311 @@
+"""Banks: isolator and bipolar filter of eight stereo pairs, and how their knobs move.
+
+    knob --> target --every TICK frames--> next value --frame by frame--> filters (lane_filters)
+
+A deck's stems are one bank, the four decks (with two buses each) are another. A pair that is at
+rest is passed on bit for bit, and a bank whose pairs are all at rest is not run. A knob's first frame has already
+moved; gains and cut-off follow within some 20 ms. A pair goes in and out of use by a fade, its filters from rest.
+
+Owner: the kernel. Units: lanes 2 p and 2 p + 1 are pair p; gains linear; knob -1 (low-pass) to 1 (high-pass).
+"""
+
+from math import pi, tan
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from audio.kernel.compiled import Single, compiled
+from audio.kernel.lane_filters import EQ_STATES, EQ_VALUES, FILTER_STATES, FILTER_VALUES, eq_frames, filter_frames
+from audio.kernel.lanes import LANES
+
+CROSSOVERS_HZ: Final = (200.0, 2500.0)
+"""Where low ends and high begins."""
+BANDS: Final = 3
+PAIRS: Final = LANES // 2
+TICK: Final = 16
+"""Frames between two decisions of where a knob goes next."""
+
+LOW_PASS_HZ: Final = (20_000.0, 50.0)
+"""Cut-off of the low-pass next to the middle of the knob and at its end."""
+HIGH_PASS_HZ: Final = (20.0, 12_000.0)
+"""Cut-off of the high-pass next to the middle of the knob and at its end."""
+FILTER_Q: Final = 0.9
+"""Of each of the two sections: a touch of resonance, 24 dB an octave."""
+BLEND: Final = 0.05
+"""Part of the knob's way over which the filter comes in beside the dry sound."""
+GAIN_S: Final = 0.003
+"""Time constant of a band's gain."""
+KNOB_S: Final = 0.008
+"""Time constant of the filter's knob; its cut-off follows exponentially."""
+
+_BUTTERWORTH: Final = (0.5411961, 1.3065630)
+"""Q of the two sections of a Butterworth filter of fourth order."""
+_GAIN_ARRIVES: Final = np.float32(1e-5)
+_KNOB_ARRIVES: Final = np.float32(1e-3)
+_TOO_LOUD: Final = np.float32(1e6)
+_DAMPING: Final = np.float32(1.0 / FILTER_Q)
+_MIX: Final = 3
+
+BANK: Final = np.dtype(
+    [
+        ("eq_state", "<f4", (EQ_STATES, LANES)),
+        ("eq_value", "<f4", (2, EQ_VALUES, LANES)),
+        ("eq_next", "<f4", (EQ_VALUES, LANES)),
+        ("eq_target", "<f4", (BANDS, PAIRS)),
+        ("filter_state", "<f4", (FILTER_STATES, LANES)),
+        ("filter_value", "<f4", (2, FILTER_VALUES, LANES)),
+        ("filter_next", "<f4", (FILTER_VALUES, LANES)),
+        ("side", "<f4", (LANES,)),
+        ("knob", "<f4", (PAIRS,)),
+        ("knob_target", "<f4", (PAIRS,)),
+        ("eq_on", "<i4"),
+        ("eq_moves", "<i4"),
+        ("eq_left", "<i4"),
+        ("filter_on", "<i4"),
+        ("filter_moves", "<i4"),
+        ("filter_left", "<i4"),
+        ("eq_pairs", "<i4"),
+        ("filter_pairs", "<i4"),
+    ],
+    align=True,
+)
+"""Everything a bank remembers. `..._value` holds values and their steps, `..._next` where they are at the next tick;
+`..._left` frames are left until then. `..._pairs` has a bit for each pair in use."""
+
+
+def rest_bank(bank: Any) -> None:
+    """Put a zeroed BANK at rest: all bands up, all knobs in the middle."""
+    bank["eq_value"][..., 0, :BANDS, :] = 1.0
+    bank["eq_next"][..., :BANDS, :] = 1.0
+    bank["eq_target"] = 1.0
+
+
+def crossover_factors(rate: int) -> npt.NDArray[np.float32]:
+    """Return the factors of `eq_frames` at `rate` Hz, float32 (2, 2, 4)."""
+    found = []
+    for hertz in CROSSOVERS_HZ:
+        tangent = tan(pi * hertz / rate)
+        for q in _BUTTERWORTH:
+            a1 = 1.0 / (1.0 + tangent * (tangent + 1.0 / q))
+            found.append((a1, tangent * a1, tangent * tangent * a1, 2.0 / q))
+    return np.array(found, np.float32).reshape(2, 2, 4)
+
+
+@compiled
+def _tangent(rate: int, knob: float) -> float:
+    """Return tan(pi f / rate) of the cut-off that the knob stands for."""
+    if knob < 0.0:
+        hertz = LOW_PASS_HZ[0] * (LOW_PASS_HZ[1] / LOW_PASS_HZ[0]) ** -knob
+    else:
+        hertz = HIGH_PASS_HZ[0] * (HIGH_PASS_HZ[1] / HIGH_PASS_HZ[0]) ** knob
+    return tan(pi * min(hertz, 0.45 * rate) / rate)
+
+
+@compiled
+def _clear_eq(bank: Any, pair: int) -> None:
+    for state in range(EQ_STATES):
+        bank.eq_state[state, 2 * pair] = 0.0
+        bank.eq_state[state, 2 * pair + 1] = 0.0
+
+
+@compiled
+def _clear_filter(bank: Any, pair: int) -> None:
+    for state in range(FILTER_STATES):
+        bank.filter_state[state, 2 * pair] = 0.0
+        bank.filter_state[state, 2 * pair + 1] = 0.0
+
+
+@compiled
+def _is_flat(bank: Any, pair: int) -> bool:
+    for band in range(BANDS):  # noqa: SIM110 - compiled code has no generators
+        if bank.eq_target[band, pair] != 1.0 or bank.eq_next[band, 2 * pair] != 1.0:
+            return False
+    return True
+
+
+@compiled
+def _put(values: Any, following: Any, row: int, pair: int, value: Single, goal: Single) -> None:
+    """Let value `row` of a pair go from `value` to `goal` until the next tick."""
+    step = (goal - value) / TICK
+    for lane in range(2 * pair, 2 * pair + 2):
+        values[0, row, lane] = value
+        values[1, row, lane] = step
+        following[row, lane] = goal
+
+
+@compiled
+def _tick_eq(k: Any, bank: Any) -> None:
+    """Decide where the isolators are TICK frames from now."""
+    share = min(1.0, TICK / (GAIN_S * k.rate))
+    fade = TICK / k.fade_frames
+    moves, pairs = 0, 0
+    for pair in range(PAIRS):
+        flat = _is_flat(bank, pair)
+        for band in range(BANDS):
+            value, target = bank.eq_next[band, 2 * pair], bank.eq_target[band, pair]
+            goal = value
+            if value != target:
+                moves = 1
+                goal = np.float32(value + (target - value) * share)
+                if abs(target - goal) < _GAIN_ARRIVES:
+                    goal = target
+            _put(bank.eq_value, bank.eq_next, band, pair, value, goal)
+        mix = bank.eq_next[_MIX, 2 * pair]
+        goal = np.float32(max(0.0, mix - fade)) if flat else np.float32(min(1.0, mix + fade))
+        if goal != mix:
+            moves = 1
+        _put(bank.eq_value, bank.eq_next, _MIX, pair, mix, goal)
+        if mix == 0.0 and goal == 0.0:
+            _clear_eq(bank, pair)
+        else:
+            pairs |= 1 << pair
+    bank.eq_pairs = pairs
+    bank.eq_on = 1 if pairs else 0
+    bank.eq_moves = moves
+    bank.eq_left = TICK if moves else 0
+
+
+@compiled
+def _next_knob(bank: Any, pair: int, share: Single) -> Single:
+    """Return where the knob of a pair is at the next tick; on its way over the middle it waits there for the fade."""
+    knob, target = bank.knob[pair], bank.knob_target[pair]
+    if knob == target or (knob == 0.0 and bank.filter_next[1, 2 * pair] > 0.0):
+        return knob
+    goal = np.float32(knob + (target - knob) * share)
+    if abs(target - goal) < _KNOB_ARRIVES:
+        goal = target
+    if knob * goal < 0.0:
+        return np.float32(0.0)
+    return goal
+
+
+@compiled
+def _tick_filter(k: Any, bank: Any) -> None:
+    """Decide where the filters are TICK frames from now."""
+    share = min(1.0, TICK / (KNOB_S * k.rate))
+    fade = TICK / k.fade_frames
+    moves, pairs = 0, 0
+    for pair in range(PAIRS):
+        knob, target = bank.knob[pair], bank.knob_target[pair]
+        tangent, mix = bank.filter_next[0, 2 * pair], bank.filter_next[1, 2 * pair]
+        goal = _next_knob(bank, pair, share)
+        following = tangent
+        if goal != knob and goal != 0.0:
+            following = np.float32(_tangent(k.rate, goal))
+        if knob == 0.0 and goal != 0.0:
+            tangent = following
+            _clear_filter(bank, pair)
+            for lane in range(2 * pair, 2 * pair + 2):
+                bank.side[lane] = 1.0 if goal < 0.0 else 0.0
+        wanted = np.float32(min(1.0, abs(goal) / BLEND))
+        shown = np.float32(min(wanted, mix + fade) if wanted > mix else max(wanted, mix - fade))
+        if goal != knob or goal != target or shown != wanted or shown != mix:
+            moves = 1
+        bank.knob[pair] = goal
+        _put(bank.filter_value, bank.filter_next, 0, pair, tangent, following)
+        _put(bank.filter_value, bank.filter_next, 1, pair, mix, shown)
+        if goal == 0.0 and mix == 0.0 and shown == 0.0:
+            _clear_filter(bank, pair)
+            if target != 0.0:
+                pairs |= 1 << pair
+        else:
+            pairs |= 1 << pair
+    bank.filter_pairs = pairs
+    bank.filter_on = 1 if pairs else 0
+    bank.filter_moves = moves
+    bank.filter_left = TICK if moves else 0
+
+
+@compiled
+def turn_band(bank: Any, pair: int, band: int, gain: Single, heard: bool) -> None:
+    """Send a band of a pair to `gain`: at once where nothing of it is heard."""
+    bank.eq_target[band, pair] = gain
+    bank.eq_on = 1
+    bank.eq_moves = 1
+    bank.eq_pairs |= 1 << pair
+    if not heard:
+        _put(bank.eq_value, bank.eq_next, band, pair, np.float32(gain), np.float32(gain))
+        mix = np.float32(0.0) if _is_flat(bank, pair) else np.float32(1.0)
+        _put(bank.eq_value, bank.eq_next, _MIX, pair, mix, mix)
+
+
+@compiled
+def turn_filter(k: Any, bank: Any, pair: int, knob: Single, heard: bool) -> None:
+    """Send the filter of a pair to `knob`: at once where nothing of it is heard."""
+    bank.knob_target[pair] = knob
+    bank.filter_on = 1
+    bank.filter_moves = 1
+    bank.filter_pairs |= 1 << pair
+    if not heard:
+        bank.knob[pair] = knob
+        tangent = np.float32(_tangent(k.rate, knob))
+        _put(bank.filter_value, bank.filter_next, 0, pair, tangent, tangent)
+        mix = np.float32(min(1.0, abs(knob) / BLEND))
+        _put(bank.filter_value, bank.filter_next, 1, pair, mix, mix)
+        for lane in range(2 * pair, 2 * pair + 2):
+            bank.side[lane] = 1.0 if knob < 0.0 else 0.0
+
+
+@compiled
+def forget_pair(bank: Any, pair: int) -> None:
+    """Let the filters of a pair forget what they heard."""
+    _clear_eq(bank, pair)
+    _clear_filter(bank, pair)
+
+
+@compiled
+def is_on(bank: Any) -> bool:
+    """Say whether the bank has to be run."""
+    return bank.eq_on != 0 or bank.filter_on != 0
+
+
+@compiled
+def gather(rows: Any, pair: int, left: Any, right: Any, count: int) -> None:
+    """Lay `count` frames of two channels into a pair's lanes; what is not a sound counts as silence."""
+    for n in range(count):
+        a, b = left[n], right[n]
+        rows[n, 2 * pair] = a if abs(a) < _TOO_LOUD else np.float32(0.0)
+        rows[n, 2 * pair + 1] = b if abs(b) < _TOO_LOUD else np.float32(0.0)
+
+
+@compiled
+def scatter(rows: Any, pair: int, left: Any, right: Any, count: int) -> None:
+    """Bring `count` frames of a pair's lanes back to two channels."""
+    for n in range(count):
+        left[n] = rows[n, 2 * pair]
+        right[n] = rows[n, 2 * pair + 1]
+
+
+@compiled
+def run_bank(k: Any, bank: Any, rows: Any, count: int) -> None:
+    """Take `count` frames of `rows`, float32 (frames, LANES), through what is on."""
+    address = rows.ctypes.data
+    at = 0
+    while at < count and bank.eq_on:
+        if bank.eq_moves and bank.eq_left == 0:
+            _tick_eq(k, bank)
+            continue
+        run = count - at
+        if bank.eq_moves:
+            run = min(run, bank.eq_left)
+            bank.eq_left -= run
+        eq_frames(
+            address + 4 * LANES * at, bank.eq_state.ctypes.data, bank.eq_value.ctypes.data, k.crossovers.ctypes.data,
+            run,
+        )  # fmt: skip
+        at += run
+    at = 0
+    while at < count and bank.filter_on:
+        if bank.filter_moves and bank.filter_left == 0:
+            _tick_filter(k, bank)
+            continue
+        run = count - at
+        if bank.filter_moves:
+            run = min(run, bank.filter_left)
+            bank.filter_left -= run
+        filter_frames(
+            address + 4 * LANES * at, bank.filter_state.ctypes.data, bank.filter_value.ctypes.data,
+            bank.side.ctypes.data, _DAMPING, run,
+        )  # fmt: skip
+        at += run

@@ -1,0 +1,113 @@
+"""Loudness of the decks and of the master, as it is measured on air: short-term and momentary, in LUFS.
+
+    deck after its fader, master as it goes out --> K weighting --> squares, left + right --> mean of HOP --> ring
+                                                  short-term: mean of the last 3 s    momentary: of the last 0.4 s
+
+Owner: the kernel. After ITU-R BS.1770-4 and EBU Tech 3341; the two filters are the standard's, as state-variable
+sections (analogue prototypes: De Man, "Evaluation of Implementations of the EBU R128 Loudness Measurement", 2018).
+Units: LUFS, at least QUIETEST; lanes 2 d and 2 d + 1 are deck d, the two after the decks the master.
+"""
+
+from math import log10, pi, tan
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from audio.kernel.compiled import compiled
+from audio.kernel.lane_filters import weigh_frames
+from audio.kernel.lanes import LANES
+from audio.kernel.layout import HOPS, METERED
+from audio.units import DECKS
+
+QUIETEST: Final = -70.0
+"""What silence reads as; the standard's gate."""
+HOPS_A_SECOND: Final = 10
+MOMENTARY_HOPS: Final = 4
+MASTER: Final = DECKS
+_RING_S: Final = 0.5
+_SHELF_HZ: Final = 1681.974450955533
+_SHELF_Q: Final = 0.7071752369554196
+_SHELF_DB: Final = 3.999843853973347
+_PASS_HZ: Final = 38.13547087602444
+_PASS_Q: Final = 0.5003270373238773
+
+
+def weighting_factors(rate: int) -> npt.NDArray[np.float32]:
+    """Return the factors of `weigh_frames` at `rate` Hz, float32 (2, 6): a1, a2, a3, and what x, band and low weigh."""
+    gain = 10.0 ** (_SHELF_DB / 40.0)
+    shelf = _section(tan(pi * _SHELF_HZ / rate), 1.0 / _SHELF_Q)
+    turn = tan(pi * _PASS_HZ / rate)
+    over = 1.0 + turn / _PASS_Q + turn * turn  # the standard's high-pass is not normalised: its passband gain is this
+    high = _section(turn, 1.0 / _PASS_Q)
+    weights = (gain * gain, (1.0 - gain) * gain / _SHELF_Q, 1.0 - gain * gain), (over, -over / _PASS_Q, -over)
+    return np.array([(*shelf, *weights[0]), (*high, *weights[1])], np.float32)
+
+
+def _section(tangent: float, damping: float) -> tuple[float, float, float]:
+    a1 = 1.0 / (1.0 + tangent * (tangent + damping))
+    return a1, tangent * a1, tangent * tangent * a1
+
+
+@compiled
+def listen(k: Any, which: int, left: Any, right: Any, count: int) -> None:
+    """Note `count` frames of what is measured as `which`: a deck by its number, or MASTER."""
+    rows = k.loud_lanes
+    heard = False
+    for n in range(count):
+        a, b = left[n], right[n]
+        rows[n, 2 * which] = a
+        rows[n, 2 * which + 1] = b
+        heard = heard or a != 0.0 or b != 0.0
+    if heard:
+        k.loud_until = k.frame + int(_RING_S * k.rate)
+
+
+@compiled
+def _level(k: Any, which: int, hops: int) -> float:
+    total = np.float32(0.0)
+    for back in range(hops):
+        total += k.hop_power[which, (k.hop + HOPS - 1 - back) % HOPS]
+    mean = total / hops
+    if mean <= 0.0:
+        return QUIETEST
+    return max(QUIETEST, -0.691 + 10.0 * log10(mean))
+
+
+@compiled
+def _end_hop(k: Any) -> None:
+    """Close a hop: its means go into the ring, and the readings follow."""
+    frames = np.float32(k.rate // HOPS_A_SECOND)
+    for which in range(METERED):
+        k.hop_power[which, k.hop] = (k.hop_squares[2 * which] + k.hop_squares[2 * which + 1]) / frames
+        k.hop_squares[2 * which] = 0.0
+        k.hop_squares[2 * which + 1] = 0.0
+    k.hop = (k.hop + 1) % HOPS
+    for which in range(METERED):
+        k.short_term[which] = _level(k, which, HOPS)
+        k.momentary[which] = _level(k, which, MOMENTARY_HOPS)
+
+
+@compiled
+def measure_loudness(k: Any, count: int) -> None:
+    """Weigh the `count` frames that were noted, and leave room for the next."""
+    rows = k.loud_lanes
+    hop = k.rate // HOPS_A_SECOND
+    sounds = k.loud_until > k.frame
+    at = 0
+    while at < count:
+        run = min(count - at, hop - k.hop_frames)
+        if sounds:
+            weigh_frames(
+                rows.ctypes.data + 4 * LANES * at, k.weigh_state.ctypes.data, k.weighting.ctypes.data,
+                k.hop_squares.ctypes.data, run,
+            )  # fmt: skip
+        k.hop_frames += run
+        at += run
+        if k.hop_frames == hop:
+            k.hop_frames = 0
+            _end_hop(k)
+    if sounds:
+        for n in range(count):
+            for lane in range(2 * METERED):
+                rows[n, lane] = np.float32(0.0)
