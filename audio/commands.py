@@ -330,42 +330,6 @@ beats; `loudness` is short-term, in LUFS."""
 
 SNAPSHOT: Final = np.dtype(
     [
-        ("token", "<u8"),
-        ("position", "<f8"),
-        ("duration", "<i8"),
-        ("rate", "<f8"),
-        ("playing", "u1"),
-        ("source", "u1"),
-        ("stems_audible", "u1"),
-        ("gap", "u1"),
-        ("pending_mask", "u1"),
-        ("stem_mask", "u1"),
-        ("stretched", "u1"),
-        ("padding", "u1", (1,)),
-        ("peak", "<f4", (2,)),
-        ("rms", "<f4", (2,)),
-        ("loudness", "<f4"),
-        ("stem_peak", "<f4", (8,)),
-        ("beat", "<f8"),
-        ("tempo", "<f8"),
-        ("phase", "<f8"),
-        ("loop_in", "<f8"),
-        ("loop_out", "<f8"),
-        ("loop_active", "u1"),
-        ("leads", "u1"),
-        ("synced", "u1"),
-        ("gridded", "u1"),
-        ("spare", "u1", (4,)),
-    ],
-    align=True,
-)
-"""A deck at the end of a block. `position` is what is heard, in track frames; `pending_mask` has a bit for each
-stem whose mute or solo waits for a ready stretch; `gap` is 1 while the mix stands in for stems that are asked for;
-`stretched` is 1 while keylock or a shift of pitch is heard. `beat` counts from the first downbeat, `tempo` is in beats a
-minute at the speed the deck has (0 without a grid), `phase` how far the deck is ahead of the leader's beat, in beats."""
-
-SNAPSHOT: Final = np.dtype(
-    [
         ("frame", "<i8"),
         ("decks", DECK_SNAPSHOT, (4,)),
         ("master_peak", "<f4", (2,)),
