@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Final
 
-SECTIONS: Final = ("kernel", "osc", "live", "startup", "stems", "separation")
+SECTIONS: Final = ("kernel", "osc", "live", "startup", "stems", "separation", "analysis", "similar")
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from server.http import job_routes, library_routes, show_routes, worker_routes
+from server.http import job_routes, library_routes, show_routes, similar_routes, worker_routes
 from server.http.answers import json_answer
 from server.http.guard import Guard, Hosts
 from server.http.limits import Limits
@@ -30,6 +30,7 @@ def table(version: str, checks: Checks) -> list[Row]:
     rows: list[Row] = [
         show_routes.health_row(checks),
         *library_routes.ROWS,
+        *similar_routes.ROWS,
         *job_routes.ROWS,
         *show_routes.ROWS,
         *worker_routes.ROWS,

@@ -30,6 +30,7 @@ from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
 from server.library.records import Page, PcmSource, Stem, StoredFile, Track, TrackChange
+from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
 from server.protocol import LibraryChanged
@@ -83,6 +84,7 @@ class Library:
         self._untidy = anyio.Event()
         self.storage = Storage(data)
         self.playlists = Playlists(db)
+        self.similar = Similar(db)
 
     def set_hooks(self, *, on_change: OnChange | None = None, on_import: OnImport | None = None) -> None:
         """Say who is told, where those are made after the library."""
@@ -279,6 +281,10 @@ class Library:
         """Return a track with its jobs, stems and analysis. Raises NotFound."""
         return await tracks.one(self._db, track_id, user_id)
 
+    async def exists(self, track_id: UUID, user_id: int) -> None:
+        """Say that a track is there. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+
     async def tracks(
         self,
         user_id: int,
@@ -337,6 +343,7 @@ class Library:
         self._tell(track_id, user_id, "changed")
 
     def _tell(self, track_id: UUID, user_id: int, change: str) -> None:
+        self.similar.changed(track_id, user_id)
         self._on_change(LibraryChanged(track_id=str(track_id), change=change), user_id)
 
     # ---- what is played and sent: see `server/library/files.py`

@@ -43,7 +43,7 @@ def test_a_hand_is_followed() -> None:
     song = songs.shortened(songs.NIGHT_FERRY, 30)
     piece = music.on_clock(song, music.by_hand(120.0, 120, 120), "hand")
     found = analyse(piece.mix, RATE, ["tempo"])
-    assert found["beat_grid"]["kind"] == "following"
+    assert found["beat_grid"]["kind"] in ("following", "pieces") and len(found["beat_grid"]["segments"]) > 1
     assert np.percentile(apart(found["beats"], piece.beats), 90) < 0.025
 
 
