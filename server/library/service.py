@@ -29,7 +29,7 @@ from server.library import files, own_stems, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
-from server.library.records import Page, PcmSource, Stem, StoredFile, Track, TrackChange
+from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
@@ -325,6 +325,22 @@ class Library:
         track_id = await self._db.value(
             "UPDATE stems s SET chosen = true FROM tracks t WHERE s.id = $1 AND t.id = s.track_id AND t.user_id = $2 "
             "AND s.status = 'complete' RETURNING s.track_id", stem_id, user_id,
+        )  # fmt: skip
+        if track_id is None:
+            raise NotFound
+        self._tell(track_id, user_id, "changed")
+        return await self.track(track_id, user_id)
+
+    async def analyses(self, track_id: UUID, user_id: int) -> list[Analysis]:
+        """Return every analysis of a track, newest first. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+        return await tracks.analyses_of(self._db, track_id)
+
+    async def choose_analysis(self, analysis_id: UUID, user_id: int) -> Track:
+        """Make an analysis the one that counts for its track. Raises NotFound."""
+        track_id = await self._db.value(
+            "UPDATE analysis_results r SET chosen = true FROM tracks t WHERE r.id = $1 AND t.id = r.track_id "
+            "AND t.user_id = $2 RETURNING r.track_id", analysis_id, user_id,
         )  # fmt: skip
         if track_id is None:
             raise NotFound

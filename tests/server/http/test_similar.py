@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.server.http.conftest import Parts
-from tests.server.library.test_similar import add
+from tests.server.library.test_similar import add, analysed
 
 pytestmark = pytest.mark.anyio
 
@@ -35,3 +35,18 @@ async def test_a_set_is_put_in_order(api: httpx2.AsyncClient, parts: Parts) -> N
     assert answer.json()["track_ids"] == [tracks[1], tracks[2], tracks[0]]
     assert (await api.post("/api/sets/order", json={"track_ids": tracks, "arc": "zigzag"})).status_code == 400
     assert (await api.post("/api/sets/order", json={"track_ids": [str(uuid4())]})).status_code == 404
+
+
+async def test_an_earlier_analysis_can_be_chosen_again(api: httpx2.AsyncClient, parts: Parts) -> None:
+    track = await add(parts.db, parts.auth.owner_id, tempo=87.0, key="A minor")
+    await analysed(parts.db, track, tempo=174.0, key="C major")
+    shown = (await api.get(f"/api/tracks/{track}/analyses")).json()["analyses"]
+    assert [(row["tempo"], row["chosen"]) for row in shown] == [(174.0, True), (87.0, False)]
+    answer = await api.post(f"/api/analyses/{shown[1]['id']}/choose")
+    assert (answer.json()["bpm"], answer.json()["key"], answer.json()["analysis"]["tempo"]) == (87.0, "A minor", 87.0)
+    shown = (await api.get(f"/api/tracks/{track}/analyses")).json()["analyses"]
+    assert [(row["tempo"], row["chosen"]) for row in shown] == [(174.0, False), (87.0, True)]
+    stranger = await parts.db.value("INSERT INTO users (email) VALUES ('s@t') RETURNING id")
+    await parts.db.execute("UPDATE tracks SET user_id = $2 WHERE id = $1", track, stranger)
+    assert (await api.post(f"/api/analyses/{shown[0]['id']}/choose")).status_code == 404
+    assert (await api.get(f"/api/tracks/{track}/analyses")).status_code == 404
