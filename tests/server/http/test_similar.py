@@ -21,7 +21,7 @@ async def test_similar_tracks_and_what_goes_with_the_decks(api: httpx2.AsyncClie
     assert found["to"] == [str(one)] and [row["track_id"] for row in found["matches"]] == [str(near), str(far)]
     assert found["matches"][0]["camelot"] == "8A"
     assert len((await api.get(f"/api/tracks/{one}/similar", params={"limit": 1})).json()["matches"]) == 1
-    assert (await api.get(f"/api/tracks/{one}/similar", params={"limit": 0})).status_code == 400
+    assert (await api.get(f"/api/tracks/{one}/similar", params={"limit": 0})).status_code == 422
     assert (await api.get(f"/api/tracks/{uuid4()}/similar")).status_code == 404
     assert (await api.get("/api/similar/now")).status_code == 404
     parts.show.values |= {"/deck/1/load": str(one), "/deck/2/load": str(far), "/deck/2/play": 1}
@@ -33,7 +33,7 @@ async def test_a_set_is_put_in_order(api: httpx2.AsyncClient, parts: Parts) -> N
     tracks = [str(await add(parts.db, parts.auth.owner_id, energy=energy)) for energy in (0.8, 0.2, 0.5)]
     answer = await api.post("/api/sets/order", json={"track_ids": tracks, "arc": "rise"})
     assert answer.json()["track_ids"] == [tracks[1], tracks[2], tracks[0]]
-    assert (await api.post("/api/sets/order", json={"track_ids": tracks, "arc": "zigzag"})).status_code == 400
+    assert (await api.post("/api/sets/order", json={"track_ids": tracks, "arc": "zigzag"})).status_code == 422
     assert (await api.post("/api/sets/order", json={"track_ids": [str(uuid4())]})).status_code == 404
 
 
