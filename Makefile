@@ -7,10 +7,10 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command 
 BIN := .venv/bin
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f -print)
 
-.PHONY: help setup run demo test lint format bench screenshots doctor clean system model
+.PHONY: help setup run demo test lint format bench bench-quality screenshots doctor clean system model
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready web/dist/index.html .venv/.warm ## set everything up: packages, page, compiled audio kernel
 
@@ -32,6 +32,9 @@ format: .venv/.ready ## format the Python code
 
 bench: setup ## print the numbers of this machine
 	@$(BIN)/python -m bench
+
+bench-quality: setup ## print how right analysis and separation are, on music whose truth is known
+	@$(BIN)/python -m bench.quality $(ARGS)
 
 screenshots: setup ## make the pictures of the docs from the running program
 	@$(BIN)/python -m scripts.screenshots

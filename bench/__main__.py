@@ -12,7 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-SECTIONS: Final = ("kernel", "stretch", "osc", "live", "late", "startup", "stems", "separation")
+SECTIONS: Final = (
+    "kernel", "stretch", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar"
+)  # fmt: skip
 
 
 def main() -> int:

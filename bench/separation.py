@@ -1,7 +1,7 @@
-"""Separation: a whole track against the bare model in the same run, time to the first stretch, analysis time.
+"""Separation: a whole track against the bare model in the same run, time to the first stretch.
 
 Owner: `make bench`. The bare model runs between the stretches of the separation, so that both meet the same machine.
-Targets (design section 10): ratio <= 1.10; first stretch <= 6 s; analysis of four minutes <= 2 s basic, <= 12 s all.
+Targets (design section 10): ratio <= 1.10; first stretch <= 6 s.
 """
 
 import time
@@ -10,11 +10,8 @@ import numpy as np
 
 from audio.units import MODEL_RATE
 from pipeline import songs
-from pipeline.analysis import analyse
 from pipeline.engines import base, onnx, spectrogram
 from pipeline.engines.onnx_runtimes import SEGMENT
-
-_FOUR_MINUTES = 240
 
 
 def main() -> None:
@@ -26,7 +23,6 @@ def main() -> None:
         print(f"   onnx: not measured: {reason}")
     else:
         _onnx(mix, seconds)
-    _analysis(mix)
 
 
 def _spectral(mix: base.Audio, seconds: float) -> None:
@@ -67,18 +63,3 @@ def _onnx(mix: base.Audio, seconds: float) -> None:
         f"   onnx: {seconds:.0f} s of music in {whole:.1f} s, {seconds / whole:.2f} x real time; {len(bare)} segments, "
         f"bare model {sum(bare):.1f} s (median {np.median(bare):.2f} s each); ratio {whole / sum(bare):.3f}"
     )
-
-
-def _analysis(mix: base.Audio) -> None:
-    four: base.Audio = np.tile(mix, (1, -(-_FOUR_MINUTES * MODEL_RATE // mix.shape[1])))[
-        :, : _FOUR_MINUTES * MODEL_RATE
-    ]
-    analyse(mix[:, : 10 * MODEL_RATE], MODEL_RATE, ["all"])  # imports and compiled code
-    for wanted in ([], ["all"]):
-        times = []
-        for _ in range(3):
-            began = time.perf_counter()
-            analyse(four, MODEL_RATE, wanted)
-            times.append(time.perf_counter() - began)
-        name = "everything" if wanted else "basic set"
-        print(f"   analysis, four minutes, {name}: {min(times):.2f} to {max(times):.2f} s")

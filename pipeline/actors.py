@@ -181,7 +181,7 @@ def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str
             told[0] = now
             link.progress(int(99 * max(0.0, min(1.0, share))), stage)
 
-    found = analyse(pcm, MODEL_RATE, work.features, progress, link.cancelled)
+    found = analyse(pcm, MODEL_RATE, work.features or ("all",), progress, link.cancelled)
     link.check()
     cleaned = _plain(found)
     assert isinstance(cleaned, dict)

@@ -17,6 +17,10 @@ NAMES: Final = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR_NAMES: Final = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 _MAJOR: Final = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR: Final = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+_PLACES: Final = {
+    **{name: n for n, name in enumerate(NAMES)}, **{name: n for n, name in enumerate(_MINOR_NAMES)},
+    "Db": 1, "D#": 3, "Gb": 6, "A#": 10, "Cb": 11, "Fb": 4, "E#": 5, "B#": 0,
+}  # fmt: skip
 _HOME_S: Final = 2.0
 _HOME_WEIGHT: Final = 0.18
 
@@ -44,7 +48,7 @@ def find(chroma: Field, step_s: float) -> Key | None:
         return None
     home = max(1, round(_HOME_S / step_s))
     first, last = chroma[:, steps[:home]].mean(axis=1), chroma[:, steps[-home:]].mean(axis=1)
-    correlations = np.array([_correlation(whole, _profile(n)) for n in range(24)])
+    correlations = np.array([_correlation(whole, profile(n)) for n in range(24)])
     triads = np.array([_correlation(first, _triad(n)) + _correlation(last, _triad(n)) for n in range(24)]) / 2.0
     scores = correlations + _HOME_WEIGHT * triads
     order = np.argsort(-scores, kind="stable")
@@ -66,6 +70,13 @@ def name(key: int) -> str:
     return f"{NAMES[key]} major" if key < 12 else f"{_MINOR_NAMES[key - 12]} minor"
 
 
+def number(name: str | None) -> int | None:
+    """Key 0..23 of a name as `name` gives it, or with another spelling of its tonic; None for anything else."""
+    tonic, _, mode = (name or "").partition(" ")
+    place = _PLACES.get(tonic)
+    return None if place is None or mode not in ("major", "minor") else place + (12 if mode == "minor" else 0)
+
+
 def camelot(key: int) -> str:
     """Place of a key on the Camelot wheel: C major is 8B, A minor 8A, a fifth up is one more."""
     major = key if key < 12 else relative(key)
@@ -77,7 +88,8 @@ def relative(key: int) -> int:
     return (key + 9) % 12 + 12 if key < 12 else (key - 12 + 3) % 12
 
 
-def _profile(key: int) -> npt.NDArray[np.float64]:
+def profile(key: int) -> npt.NDArray[np.float64]:
+    """How much each pitch class, from C, belongs to a key 0..23."""
     return np.roll(_MAJOR if key < 12 else _MINOR, key % 12)
 
 

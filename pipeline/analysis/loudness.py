@@ -1,14 +1,19 @@
-"""How loud a track is: integrated loudness after ITU-R BS.1770-4 / EBU R 128, and a curve of its energy.
+"""How loud a track is: integrated loudness, range and true peak after ITU-R BS.1770 / EBU R 128, and its energy.
 
-Owner: pure functions. Units: LUFS; the curve is 0..1 per half second.
+Owner: pure functions over what the shared pass measured. Units: LUFS, LU, dBTP; energy is 0..1, its curve per half
+second. Sources: BS.1770-4 (gates, true peak by four-fold oversampling), EBU Tech 3342 (loudness range).
 """
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.analysis.frames import PEAK_FRAMES
+
 Field = npt.NDArray[np.float32]
+Curve = npt.NDArray[np.float64]
 
 CURVE_S: Final = 0.5
 """Seconds a value of the energy curve stands for."""
@@ -16,33 +21,82 @@ CURVE_S: Final = 0.5
 QUIETEST_DB: Final = -48.0
 """RMS level in dBFS that counts as energy 0; 0 dBFS counts as 1."""
 
-_BLOCK_S: Final = 30
+_OFFSET: Final = -0.691
+_PHASES: Final = 4
+_TAPS: Final = 32
+_TOGETHER: Final = 256
 
 
-def integrated_lufs(pcm: Field, rate: int) -> float | None:
-    """Loudness of float32 (2, frames) over blocks of 400 ms with both gates; None for silence or under 400 ms."""
-    from scipy import signal
-
-    sos = k_weighting(rate).astype(np.float32)
-    step = rate // 10
-    state = np.zeros((len(sos), pcm.shape[0], 2), np.float32)
-    powers: list[npt.NDArray[np.float64]] = []
-    for start in range(0, pcm.shape[1], _BLOCK_S * 10 * step):
-        part = pcm[:, start : start + _BLOCK_S * 10 * step]
-        weighted, state = signal.sosfilt(sos, np.asarray(part, np.float32), axis=1, zi=state)
-        whole = weighted.shape[1] // step
-        if whole:
-            squares = (weighted[:, : whole * step] ** 2).reshape(pcm.shape[0], whole, step)
-            powers.append(squares.mean(axis=2, dtype=np.float64).sum(axis=0))
-    tenths = np.concatenate(powers) if powers else np.zeros(0)
-    if len(tenths) < 4:
-        return None
-    blocks = np.convolve(tenths, np.full(4, 0.25), "valid")
-    heard = blocks[blocks > 10.0 ** ((-70.0 + 0.691) / 10.0)]
+def integrated_lufs(tenths: Curve) -> float | None:
+    """Loudness from K-weighted mean squares of 100 ms, over blocks of 400 ms with both gates; None for silence."""
+    blocks = _blocks(tenths, 4)
+    heard = blocks[blocks > _power(-70.0)]
     if not len(heard):
         return None
     loud = heard[heard > heard.mean() / 10.0]
-    return float(-0.691 + 10.0 * np.log10(loud.mean()))
+    return _lufs(float(loud.mean()))
+
+
+def range_lu(tenths: Curve) -> float | None:
+    """Loudness range: from the 10th to the 95th percentile of blocks of three seconds; None under three seconds."""
+    blocks = _blocks(tenths, 30)
+    heard = blocks[blocks > _power(-70.0)]
+    if not len(heard):
+        return None
+    loud = np.sort(heard[heard > heard.mean() / 100.0])
+    low, high = loud[[round(0.10 * (len(loud) - 1)), round(0.95 * (len(loud) - 1))]]
+    return float(10.0 * np.log10(high / low))
+
+
+def true_peak_db(pcm: Field, block_peaks: Field) -> float | None:
+    """Peak in dBTP of float32 (channels, frames), between the samples too; None for silence.
+
+    Only blocks are looked into whose samples could, by the gain of the interpolator, beat what was found before.
+    """
+    from pipeline.analysis import measure
+
+    best = float(block_peaks.max(initial=0.0))
+    if best <= 0.0:
+        return None
+    taps = _interpolator()
+    gain = float(np.abs(taps).sum(axis=1).max())
+    around = np.pad(block_peaks, 1)
+    bound = np.maximum(np.maximum(around[:-2], around[1:-1]), around[2:]) * gain
+    loudest = int(np.argmax(bound))
+    for first in (loudest, *range(0, len(bound), _TOGETHER)):
+        if bound[first : first + _TOGETHER].max() <= best:
+            continue
+        start, stop = first * PEAK_FRAMES - _TAPS, (first + _TOGETHER) * PEAK_FRAMES + _TAPS
+        low, high = max(start, 0), min(stop, pcm.shape[1])
+        part = np.pad(np.asarray(pcm[:, low:high], np.float32), ((0, 0), (low - start, _TAPS)))
+        best = float(measure.between(part, taps, best))
+    return float(20.0 * np.log10(best))
+
+
+@lru_cache(maxsize=1)
+def _interpolator() -> Field:
+    """A windowed sinc for the three places between two samples, (phases, taps)."""
+    n = np.arange(_TAPS) - _TAPS / 2 + 1
+    window = np.kaiser(_TAPS + 1, 7.0)
+    grid = np.arange(_TAPS + 1) - _TAPS / 2
+    taps = []
+    for phase in range(1, _PHASES):
+        at = n - phase / _PHASES
+        row = np.sinc(at) * np.interp(at, grid, window)
+        taps.append(row / row.sum())
+    return np.array(taps, np.float32)
+
+
+def _blocks(tenths: Curve, size: int) -> Curve:
+    return np.convolve(tenths, np.full(size, 1.0 / size), "valid") if len(tenths) >= size else np.zeros(0)
+
+
+def _power(lufs: float) -> float:
+    return float(10.0 ** ((lufs - _OFFSET) / 10.0))
+
+
+def _lufs(power: float) -> float:
+    return float(_OFFSET + 10.0 * np.log10(power))
 
 
 def k_weighting(rate: int) -> npt.NDArray[np.float64]:

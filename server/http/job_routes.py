@@ -19,9 +19,10 @@ _LARGEST_LIMIT: Final = 500
 
 OLD_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "full": (),
-    **{name: (name,) for name in ("tempo", "key", "spectral", "energy", "structure", "loops", "arrangement")},
+    **{name: (name,) for name in ("tempo", "key", "spectral", "energy", "structure", "loops")},
+    "arrangement": ("structure", "cues"),
 }
-"""What the earlier system called kinds of analysis, as features; the job service says which of them exist."""
+"""What the earlier system called kinds of analysis, as features."""
 
 
 async def separate(call: Call) -> JobView:

@@ -88,6 +88,14 @@ async def track_stems(call: Call) -> shapes.StemList:
     return shapes.StemList(await call.services.library.stems(call.id(), call.user_id))
 
 
+async def track_analyses(call: Call) -> shapes.AnalysisList:
+    return shapes.AnalysisList(await call.services.library.analyses(call.id(), call.user_id))
+
+
+async def choose_analysis(call: Call) -> Track:
+    return await call.services.library.choose_analysis(call.id(), call.user_id)
+
+
 async def put_stem(call: Call) -> Track:
     """Take in a stem of the performer's own; decks that hold the track play it at once."""
     library, track_id = call.services.library, call.id()
@@ -173,6 +181,8 @@ ROWS: Final = (
     Row("GET", "/api/tracks/{id}/waveform", track_waveform, "The overview to draw", media=BYTES, rate="file"),
     Row("GET", "/api/tracks/{id}/cover", track_cover, "The cover", media="image/*", rate="file"),
     Row("GET", "/api/tracks/{id}/stems", track_stems, "Every version of every stem", shapes.StemList),
+    Row("GET", "/api/tracks/{id}/analyses", track_analyses, "Every analysis of a track", shapes.AnalysisList),
+    Row("POST", "/api/analyses/{id}/choose", choose_analysis, "Make this analysis the one that counts", Track),
     Row("PUT", "/api/tracks/{id}/stems/{stem_type}", put_stem, "Give a track a stem of your own", Track, upload=True),
     Row("GET", "/api/tracks/{id}/cues", get_cues, "Cue points and beat grid of a track", shapes.CueList),
     Row("PUT", "/api/tracks/{id}/cues", put_cues, "Give a track its cue points", shapes.CueList, shapes.CuesPut),

@@ -15,7 +15,15 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from server.http import export_routes, job_routes, library_routes, midi_routes, show_routes, worker_routes
+from server.http import (
+    export_routes,
+    job_routes,
+    library_routes,
+    midi_routes,
+    show_routes,
+    similar_routes,
+    worker_routes,
+)
 from server.http.answers import json_answer
 from server.http.guard import Guard, Hosts
 from server.http.limits import Limits
@@ -31,6 +39,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         show_routes.health_row(checks),
         *library_routes.ROWS,
         *export_routes.ROWS,
+        *similar_routes.ROWS,
         *job_routes.ROWS,
         *show_routes.ROWS,
         *midi_routes.ROWS,

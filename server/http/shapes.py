@@ -13,7 +13,7 @@ import msgspec
 
 from server.errors import BadRequest
 from server.jobs.job import Job, Kind
-from server.library.records import PlaylistRow, Stem
+from server.library.records import Analysis, PlaylistRow, Stem
 from server.marks import Grid, HotCue, Marks
 from server.protocol import Peer, Value
 
@@ -131,6 +131,12 @@ class StemList(msgspec.Struct, frozen=True):
     """The stems of a track."""
 
     stems: list[Stem]
+
+
+class AnalysisList(msgspec.Struct, frozen=True):
+    """Every analysis of a track, newest first, without features."""
+
+    analyses: list[Analysis]
 
 
 class PlaylistList(msgspec.Struct, frozen=True):

@@ -12,6 +12,9 @@ from server.errors import BadRequest
 SCALARS: Final = ("tempo", "energy", "spectral_centroid", "spectral_rolloff", "zero_crossing_rate")
 """Numbers with a column of their own; `key` is one too, as text."""
 
+TIMBRES: Final = 12
+"""Numbers that tell a track's timbre: its mean cepstrum but for the first, which is the level."""
+
 _DEEPEST: Final = 12
 _LONGEST_KEY: Final = 40
 
@@ -30,6 +33,15 @@ def checked(data: Mapping[str, Any]) -> tuple[dict[str, float | str | None], dic
         raise BadRequest("The analysis names a key that is none.")
     scalars["key"] = key
     return scalars, dict(data)
+
+
+def timbre(features: Mapping[str, Any]) -> list[float] | None:
+    """The short vector by which timbres are compared; None where the analysis has none."""
+    found = features.get("mfcc")
+    if not isinstance(found, list | tuple) or len(found) != TIMBRES + 1:
+        return None
+    numbers = [value for value in found[1:] if isinstance(value, int | float) and not isinstance(value, bool)]
+    return [round(float(value), 3) for value in numbers] if len(numbers) == TIMBRES else None
 
 
 def _check(value: Any, depth: int) -> None:

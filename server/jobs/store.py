@@ -14,7 +14,7 @@ from pipeline.jobs import QueueMessage
 from pipeline.pcm import Ranges
 from server.db import Queries, Transaction
 from server.errors import NotFound
-from server.jobs import transitions
+from server.jobs import results, transitions
 from server.jobs.job import ATTEMPT_COLUMNS, COLUMNS, TABLES, Job, Kind
 
 _STEM: Final = "id, stem_type, status, file_path, frames, sample_rate, ranges, options"
@@ -299,4 +299,5 @@ async def add_analysis(
         job.track_id, job.id, scalars["tempo"], scalars["key"], scalars["energy"], scalars["spectral_centroid"],
         scalars["spectral_rolloff"], scalars["zero_crossing_rate"], features,
     )  # fmt: skip
-    await tx.execute(f"UPDATE {TABLES[job.kind]} SET results = $2 WHERE id = $1", job.id, scalars)
+    short = {**scalars, "timbre": results.timbre(features)}
+    await tx.execute(f"UPDATE {TABLES[job.kind]} SET results = $2 WHERE id = $1", job.id, short)

@@ -51,11 +51,12 @@ class Stem(msgspec.Struct, frozen=True):
 
 
 class Analysis(msgspec.Struct, frozen=True):
-    """The chosen analysis of a track. `features` is empty in lists."""
+    """An analysis of a track; the chosen one is what a track shows. `features` is empty in lists."""
 
     id: UUID
     track_id: UUID
     analysis_job_id: UUID
+    chosen: bool
     tempo: float | None
     key: str | None
     energy: float | None

@@ -30,7 +30,8 @@ from server.library import files, marks, own_stems, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
-from server.library.records import Page, PcmSource, Stem, StoredFile, Track, TrackChange
+from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
+from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
 from server.marks import Grid, Marks
@@ -85,6 +86,7 @@ class Library:
         self._untidy = anyio.Event()
         self.storage = Storage(data)
         self.playlists = Playlists(db)
+        self.similar = Similar(db)
 
     def set_hooks(self, *, on_change: OnChange | None = None, on_import: OnImport | None = None) -> None:
         """Say who is told, where those are made after the library."""
@@ -293,6 +295,10 @@ class Library:
         """Return a track with its jobs, stems and analysis. Raises NotFound."""
         return await tracks.one(self._db, track_id, user_id)
 
+    async def exists(self, track_id: UUID, user_id: int) -> None:
+        """Say that a track is there. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+
     async def tracks(
         self,
         user_id: int,
@@ -351,6 +357,22 @@ class Library:
         self._tell(track_id, user_id, "changed")
         return await self.track(track_id, user_id)
 
+    async def analyses(self, track_id: UUID, user_id: int) -> list[Analysis]:
+        """Return every analysis of a track, newest first. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+        return await tracks.analyses_of(self._db, track_id)
+
+    async def choose_analysis(self, analysis_id: UUID, user_id: int) -> Track:
+        """Make an analysis the one that counts for its track. Raises NotFound."""
+        track_id = await self._db.value(
+            "UPDATE analysis_results r SET chosen = true FROM tracks t WHERE r.id = $1 AND t.id = r.track_id "
+            "AND t.user_id = $2 RETURNING r.track_id", analysis_id, user_id,
+        )  # fmt: skip
+        if track_id is None:
+            raise NotFound
+        self._tell(track_id, user_id, "changed")
+        return await self.track(track_id, user_id)
+
     async def delete(self, track_id: UUID, user_id: int) -> None:
         """Remove a track with its jobs, stems and files. Raises NotFound."""
         if not await self._db.execute("DELETE FROM tracks WHERE id = $1 AND user_id = $2", track_id, user_id):
@@ -363,6 +385,7 @@ class Library:
         self._tell(track_id, user_id, "changed")
 
     def _tell(self, track_id: UUID, user_id: int, change: str) -> None:
+        self.similar.changed(track_id, user_id)
         self._on_change(LibraryChanged(track_id=str(track_id), change=change), user_id)
 
     # ---- what is played and sent: see `server/library/files.py`

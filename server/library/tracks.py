@@ -157,6 +157,16 @@ async def stems_of(db: Queries, track_ids: Sequence[UUID]) -> list[Stem]:
     )
 
 
+async def analyses_of(db: Queries, track_id: UUID) -> list[Analysis]:
+    """Return every analysis of a track, newest first, without their features."""
+    columns = ", ".join(name for name in Analysis.__struct_fields__ if name != "features")
+    return await db.all(
+        Analysis,
+        f"SELECT {columns}, '{{}}'::jsonb AS features FROM analysis_results WHERE track_id = $1 "
+        "ORDER BY inserted_at DESC, id", track_id,
+    )  # fmt: skip
+
+
 async def change(db: Queries, track_id: UUID, user_id: int, wanted: TrackChange) -> None:
     """Edit a track; texts are cleaned. Raises NotFound, BadRequest."""
     fields: dict[str, Any] = {}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline import songs
-from pipeline.analysis import key, loudness
-from pipeline.analysis.frames import HOP, WINDOW, Frames, scan
+from pipeline.analysis import harmony, key, loudness
+from pipeline.analysis.frames import HOP, WINDOW, Frames, mel_filter, scan
 
 RATE = 44_100
 
@@ -15,11 +15,19 @@ def pcm() -> np.ndarray:
     return songs.render(songs.shortened(songs.NIGHT_FERRY, 4)).mix
 
 
-@pytest.fixture(scope="module")
-def frames(pcm: np.ndarray) -> Frames:
-    found = scan(pcm, RATE, spectral=True, chroma=True, progress=lambda share, stage: None, cancelled=lambda: False)
+def passed(pcm: np.ndarray, rate: int = RATE) -> Frames:
+    found = scan(pcm, rate, spectral=True, pitched=True, progress=lambda share, stage: None, cancelled=lambda: False)
     assert found is not None
     return found
+
+
+def lufs(pcm: np.ndarray, rate: int = RATE) -> float | None:
+    return loudness.integrated_lufs(passed(pcm, rate).tenths)
+
+
+@pytest.fixture(scope="module")
+def frames(pcm: np.ndarray) -> Frames:
+    return passed(pcm)
 
 
 def test_the_shared_pass_gives_librosas_numbers(pcm: np.ndarray, frames: Frames) -> None:
@@ -37,29 +45,35 @@ def test_the_shared_pass_gives_librosas_numbers(pcm: np.ndarray, frames: Frames)
     rolloff = librosa.feature.spectral_rolloff(S=level, sr=RATE)[0]
     assert np.mean(np.abs(frames.rolloff[loud] - rolloff[loud]) < RATE / WINDOW * 1.01) > 0.995  # ties within a bin
     mel = librosa.feature.melspectrogram(S=level**2, sr=RATE, n_fft=WINDOW)
-    np.testing.assert_allclose(frames.mel, mel, rtol=2e-3, atol=1e-4 * mel.max())
+    np.testing.assert_allclose(mel_filter(RATE).T, librosa.filters.mel(sr=RATE, n_fft=WINDOW), rtol=1e-4, atol=1e-8)
+    mfcc = librosa.feature.mfcc(
+        S=librosa.power_to_db(mel, top_db=None, amin=1e-5 * float(np.abs(pcm).max()) ** 2), n_mfcc=13
+    )
+    np.testing.assert_allclose(frames.mfcc[:, loud], mfcc[:, loud], atol=0.5)
+    contrast = librosa.feature.spectral_contrast(S=level, sr=RATE, linear=False)
+    assert np.median(np.abs(frames.contrast[:, loud] - contrast[:, loud])) < 0.05
+    flatness = librosa.feature.spectral_flatness(S=level)[0]
+    np.testing.assert_allclose(frames.flatness[loud], flatness[loud], rtol=2e-3, atol=1e-7)
     assert frames.crossings == pytest.approx(librosa.zero_crossings(mono, pad=False).sum(), abs=2)
     rms = librosa.feature.rms(y=mono, frame_length=WINDOW, hop_length=HOP, pad_mode="constant")[0]
     assert np.median(np.abs(20 * np.log10(frames.rms[loud] / rms[loud]))) < 1.5  # theirs has no window
 
 
 def test_loudness_of_the_reference_tone() -> None:
-    t = np.arange(RATE * 5) / RATE
-    tone = np.sin(2 * np.pi * 997 * t).astype(np.float32)
     for rate in (44_100, 48_000):
         t = np.arange(rate * 5) / rate
         tone = np.sin(2 * np.pi * 997 * t).astype(np.float32)
         # BS.1770: 0 dBFS at 997 Hz in one channel reads -3.01 LKFS, in both 0.0.
-        assert loudness.integrated_lufs(np.stack([tone, 0 * tone]), rate) == pytest.approx(-3.01, abs=0.05)
-        assert loudness.integrated_lufs(np.stack([tone, tone]), rate) == pytest.approx(0.0, abs=0.05)
+        assert lufs(np.stack([tone, 0 * tone]), rate) == pytest.approx(-3.01, abs=0.05)
+        assert lufs(np.stack([tone, tone]), rate) == pytest.approx(0.0, abs=0.05)
 
 
 def test_the_gate_leaves_pauses_out() -> None:
     rng = np.random.default_rng(2)
     music = (rng.standard_normal((2, RATE * 10)) * 0.1).astype(np.float32)
     pause = np.zeros((2, RATE * 20), np.float32)
-    alone = loudness.integrated_lufs(music, RATE)
-    paused = loudness.integrated_lufs(np.concatenate([music, pause], axis=1), RATE)
+    alone = lufs(music)
+    paused = lufs(np.concatenate([music, pause], axis=1))
     assert alone is not None and paused == pytest.approx(alone, abs=0.3)
 
 
@@ -109,13 +123,53 @@ def test_no_pitch_no_key() -> None:
     assert key.find(np.ones((12, 50), np.float32), 0.1) is None
 
 
-def test_a_mistuned_song_keeps_its_key(pcm: np.ndarray) -> None:
+@pytest.mark.parametrize("cents", [-30, 0, 30])
+def test_a_mistuned_song_keeps_its_key_and_tells_its_tuning(pcm: np.ndarray, cents: int) -> None:
     import soxr
 
-    for cents in (-30, 30):
-        ratio = 2.0 ** (cents / 1200.0)
-        moved = np.ascontiguousarray(soxr.resample(pcm.T, RATE * ratio, RATE).T)
-        found = scan(moved, RATE, spectral=False, chroma=True, progress=lambda s, t: None, cancelled=lambda: False)
-        assert found is not None
-        named = key.find(found.chroma, found.chroma_step_s)
-        assert named is not None and named.name == "F major"
+    ratio = 2.0 ** (cents / 1200.0)
+    moved = np.ascontiguousarray(soxr.resample(pcm.T, RATE * ratio, RATE).T)
+    found = passed(moved)
+    tuning = harmony.tuning_cents(found.pitches)
+    assert tuning == pytest.approx(cents, abs=4.0)
+    named = key.find(harmony.chroma(found.pitches, tuning), found.pitch_step_s)
+    assert named is not None and named.name == "F major"
+
+
+def test_the_true_peak_lies_between_the_samples() -> None:
+    t = np.arange(RATE) / RATE
+    hidden = np.sin(2 * np.pi * RATE / 4 * t + np.pi / 4).astype(np.float32)  # samples reach 0.707, the wave 1.0
+    found = loudness.true_peak_db(np.stack([hidden, 0 * hidden]), passed(np.stack([hidden, 0 * hidden])).block_peaks)
+    edge = 0.35  # the tone begins and ends at once, which rings a little beyond it
+    assert found is not None and -0.1 < found < edge
+    steady = np.stack([hidden * np.hanning(RATE).astype(np.float32)] * 2)
+    assert loudness.true_peak_db(steady, passed(steady).block_peaks) == pytest.approx(0.0, abs=0.05)
+    low = np.sin(2 * np.pi * 100 * t).astype(np.float32)[None]
+    assert loudness.true_peak_db(low, passed(low).block_peaks) == pytest.approx(0.0, abs=0.01)
+    assert loudness.true_peak_db(0 * low, passed(0 * low).block_peaks) is None
+
+
+def test_the_loudness_range_of_two_levels() -> None:
+    # EBU Tech 3342, test signal 1: 20 s at -20 dBFS, then 20 s at -30 dBFS, 1 kHz in both channels: 10 LU.
+    t = np.arange(RATE * 20) / RATE
+    tone = np.sin(2 * np.pi * 1000 * t).astype(np.float32)
+    both = np.concatenate([tone * 10 ** (-20 / 20), tone * 10 ** (-30 / 20)])
+    assert loudness.range_lu(passed(np.stack([both, both])).tenths) == pytest.approx(10.0, abs=0.3)
+
+
+def test_the_pass_does_not_care_where_its_blocks_end(pcm: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = passed(pcm)
+    monkeypatch.setattr("pipeline.analysis.frames._STEPS", 96)
+    parts = passed(pcm)
+    for name in ("rms", "flux", "bands", "mfcc", "centroid", "contrast", "pitches", "attacks", "tenths"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-3, atol=1e-3, err_msg=name)
+    assert parts.crossings == whole.crossings
+
+
+def test_a_long_file_leaves_little(pcm: np.ndarray) -> None:
+    found = passed(pcm)
+    seconds = pcm.shape[1] / RATE
+    held = sum(
+        value.nbytes for value in (getattr(found, name) for name in Frames.__slots__) if hasattr(value, "nbytes")
+    )
+    assert held / seconds * 3 * 3600 < 250e6  # three hours of it

@@ -1,0 +1,92 @@
+"""What goes with what, in a library of 100,000 tracks on a PostgreSQL of its own.
+
+Owner: `make bench`. Target (design section 10): an answer in under 50 ms.
+"""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import anyio
+import numpy as np
+
+from pipeline.analysis.key import name
+from server.db import Database
+from server.library.similar import Similar
+from server.migrate import migrate
+from server.postgres import embedded_postgres
+
+_TRACKS: Final = 100_000
+_QUESTIONS: Final = 200
+
+_FILL: Final = """
+    WITH told AS (
+        SELECT * FROM unnest($2::float8[], $3::text[], $4::float8[], $5::text[]) AS told (tempo, key, energy, timbre)
+    ), made AS (
+        SELECT gen_random_uuid() AS track, gen_random_uuid() AS job, * FROM told
+    ), tracks AS (
+        INSERT INTO tracks (id, user_id, title) SELECT track, $1, 'a track' FROM made
+    ), jobs AS (
+        INSERT INTO analysis_jobs (id, track_id, results)
+        SELECT job, track, jsonb_build_object('timbre', timbre::jsonb) FROM made
+    )
+    INSERT INTO analysis_results (track_id, analysis_job_id, chosen, tempo, key, energy)
+    SELECT track, job, true, tempo, key, energy FROM made
+"""
+
+
+def main() -> None:
+    """Print the numbers."""
+    anyio.run(_run)
+
+
+async def _run() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="sfa-bench-"))
+    try:
+        async with (
+            embedded_postgres(folder, folder / "run", fsync=False) as server,
+            Database(server.url("postgres")) as db,
+        ):
+            await migrate(db)
+            owner = await db.value("INSERT INTO users (email) VALUES ('a@b') RETURNING id")
+            await _fill(db, owner)
+            await _ask(db, owner)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _fill(db: Database, owner: int) -> None:
+    rng = np.random.default_rng(1)
+    began = time.perf_counter()
+    for _ in range(_TRACKS // 10_000):
+        columns: list[Any] = [
+            rng.normal(122, 15, 10_000).clip(60, 200).tolist(),
+            [name(int(n)) for n in rng.integers(0, 24, 10_000)],
+            rng.random(10_000).tolist(),
+            [str(row) for row in rng.normal(0, 15, (10_000, 12)).round(3).tolist()],
+        ]
+        await db.execute(_FILL, owner, *columns)
+    print(f"   {_TRACKS} analysed tracks written in {time.perf_counter() - began:.1f} s")
+
+
+async def _ask(db: Database, owner: int) -> None:
+    similar = Similar(db)
+    rows = await db.rows("SELECT id FROM tracks ORDER BY id LIMIT $1", _QUESTIONS)
+    ids: list[UUID] = [row["id"] for row in rows]
+    began = time.perf_counter()
+    await similar.to(ids[:1], owner)
+    print(f"   first question after a start, which reads the library: {time.perf_counter() - began:.2f} s")
+    took = []
+    for n, track_id in enumerate(ids):
+        began = time.perf_counter()
+        if n % 10 == 0:
+            similar.changed(track_id, owner)
+        await similar.to([track_id], owner)
+        took.append(1000.0 * (time.perf_counter() - began))
+    print(
+        f"   what goes with a track: median {np.median(took):.1f} ms, 99 % within {np.percentile(took, 99):.1f} ms "
+        f"({_QUESTIONS} questions, a changed track read again with every tenth)"
+    )
