@@ -234,10 +234,10 @@ class _Player:
 
     def _measured(self, deck: int) -> TrackMeasured:
         """Measure the track on a deck, as analysis would."""
-        from pipeline.analysis.loudness import integrated_lufs
+        from pipeline.analysis.loudness import lufs_of
 
         token, material = self._materials[deck]
-        return TrackMeasured(deck, token, integrated_lufs(material.mix.audio.T, self._rate))
+        return TrackMeasured(deck, token, lufs_of(material.mix.audio.T, self._rate))
 
     def _load(self, wish: LoadTrack) -> list[Fact]:
         material = self._house.get(wish.track_id, self._line)

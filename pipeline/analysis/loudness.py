@@ -37,6 +37,17 @@ def integrated_lufs(tenths: Curve) -> float | None:
     return _lufs(float(loud.mean()))
 
 
+def lufs_of(pcm: Field, rate: int) -> float | None:
+    """Integrated loudness of float32 (channels, frames) at `rate` Hz by itself, without the shared pass."""
+    from pipeline.analysis import measure
+
+    size = rate // 10
+    tenths = np.zeros(pcm.shape[1] // size)
+    whole = np.ascontiguousarray(pcm[:, : len(tenths) * size], np.float32)
+    measure.weighted(whole, k_weighting(rate), np.zeros((pcm.shape[0], 2, 2)), size, tenths)
+    return integrated_lufs(tenths)
+
+
 def range_lu(tenths: Curve) -> float | None:
     """Loudness range: from the 10th to the 95th percentile of blocks of three seconds; None under three seconds."""
     blocks = _blocks(tenths, 30)

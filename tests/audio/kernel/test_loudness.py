@@ -5,7 +5,7 @@ import pytest
 
 from audio.commands import CommandKind, command, join
 from audio.host import KernelHost, SlotMemory
-from pipeline.analysis.loudness import integrated_lufs
+from pipeline.analysis.loudness import lufs_of
 from tests.audio.kernel.listening import Sound, decibels, host_with, noise, on
 
 
@@ -43,7 +43,7 @@ def test_noise_reads_as_the_analysis_of_tracks_reads_it(rate: int) -> None:
     host.load(0, 1, SlotMemory.whole(sound))
     host.send(join([command(CommandKind.DECK_ASSIGN, 0, a=1), on()]))
     host.render(4 * rate)
-    wanted = integrated_lufs(np.ascontiguousarray(sound[rate : 4 * rate].T), rate)
+    wanted = lufs_of(np.ascontiguousarray(sound[rate : 4 * rate].T), rate)
     assert float(host.snapshot()["loudness"]) == pytest.approx(wanted, abs=0.15)
 
 
