@@ -16,8 +16,8 @@ from audio.errors import AudioError, EngineMissing
 from audio.process import EngineProcess, arguments, spawn
 from audio.settings import AudioSettings
 
-START_TIMEOUT_S: Final = 180.0
-"""The first start on a machine compiles the kernel; later ones take about a second."""
+START_TIMEOUT_S: Final = 900.0
+"""The first start on a machine compiles the kernel, which takes minutes; later ones take about a second."""
 
 
 async def ready(process: EngineProcess, runtime_dir: Path, timeout_s: float = START_TIMEOUT_S) -> EngineClient:

@@ -119,7 +119,7 @@ def half_time(tempo: float, bars: int = 24) -> Piece:
         for step in range(8):
             _put(drums, hats[step % 4], song.frame(bar * 4 + step / 2), 0.25 if step % 2 == 0 else 0.12)
     stems = {**rendered.stems, "drums": (0.5 * drums).astype(np.float32)}
-    beats: npt.NDArray[np.float64] = np.arange(bars * 4) * 60.0 / tempo
+    beats = np.arange(bars * 4, dtype=np.float64) * np.float64(60.0 / tempo)
     mix: Audio = np.sum(np.stack(list(stems.values())), axis=0, dtype=np.float32)
     return Piece(f"half-time {tempo:g}", mix, stems, tempo, beats, beats[::4], song.key)
 
@@ -139,7 +139,7 @@ def waltz(tempo: float, bars: int = 24) -> Piece:
             else:
                 for note in chord.notes:
                     _put(track, instruments.keys(note, 0.3), at, 0.15)
-    beats: npt.NDArray[np.float64] = np.arange(bars * 3) * 60.0 / tempo
+    beats = np.arange(bars * 3, dtype=np.float64) * np.float64(60.0 / tempo)
     mix = (0.5 * track).astype(np.float32)
     return Piece(f"waltz {tempo:g}", mix, {}, tempo, beats, beats[::3], "F major")
 
