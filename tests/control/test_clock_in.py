@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from control.clocks.clock_in import LOST_S, TICKS, ClockIn, ClockStatus
@@ -77,7 +77,7 @@ def test_silence_is_noticed_and_mended() -> None:
     assert clock.state(now).tempo_bpm == pytest.approx(90.0, rel=1e-3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(["tick", "start", "stop", "go_on", "put"]), st.floats(0, 1)), max_size=60))
 def test_no_order_of_messages_breaks_it(events: list[tuple[str, float]]) -> None:
     clock, now = ClockIn(), 0.0

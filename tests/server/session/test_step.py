@@ -156,7 +156,7 @@ TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_g
 
 
 REMEMBERED = {
-    "/session/tempo": 133.0, "/link/enabled": 1, "/link/start_stop": 1, "/clock/out": 1, "/clock/out/ports": "drum*",
+    "/link/enabled": 1, "/link/start_stop": 1, "/clock/out": 1, "/clock/out/ports": "drum*",
     "/clock/in": "*", "/clock/in/transport": 1, "/timecode/out": "29.97", "/timecode/offset": 3600.0,
     "/daw/profile": "reaper", "/daw/host": "10.0.0.2",
 }  # fmt: skip
