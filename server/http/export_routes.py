@@ -115,6 +115,7 @@ def _track(kind: str) -> Callable[[Call], Awaitable[Response]]:
         options = {name: str(value) for name, value in asked.items() if value != ""}
         return await _send(call, _exports(call).track(kind, call.id(), call.user_id, options))
 
+    handler.__name__ = f"export_{kind}"  # the operation's name in the API's description
     return handler
 
 

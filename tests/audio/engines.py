@@ -17,6 +17,7 @@ from audio.client import EngineClient
 from audio.commands import CommandKind, command, join
 from audio.control_messages import StatusReport
 from audio.flac import FlacWriter
+from audio.kernel.layout import LOOK_AHEAD
 from audio.launch import start_engine
 from audio.process import EngineProcess
 from audio.resample import Resampler
@@ -85,7 +86,9 @@ async def until_status(client: EngineClient, what: Callable[[StatusReport], bool
 
 
 async def record(client: EngineClient, start: int, frames: int) -> Audio:
-    """Return `frames` frames of the master from engine frame `start` on."""
+    """Return what the kernel plays in `frames` frames from engine frame `start` on: the master has it a little later,
+    since the limiter looks ahead."""
+    start += LOOK_AHEAD
     parts: list[Audio] = []
     cursor = start
     with anyio.fail_after(PATIENCE_S):

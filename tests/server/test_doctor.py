@@ -54,7 +54,7 @@ def test_the_ports_of_our_own_server_are_well(taken: tuple[int, int], tmp_path: 
 
 
 def test_a_missing_library_is_not_a_missing_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(portaudio, "sounddevice", None)
+    monkeypatch.setattr(portaudio, "_library", lambda: None)
     [finding] = doctor._audio(Settings(data=tmp_path))
     assert finding.mark == "note" and "PortAudio library is missing" in finding.detail and "install" in finding.mend
 
