@@ -26,6 +26,7 @@ from audio.files import is_full
 from audio.recorder_link import ENGINE_ENDED, FAILED, FULL, STOPPED, RecorderNote
 from audio.recording import Recording, Writer, open_writer
 from audio.rings import ClockPair, ClockReader, MasterReader
+from audio.units import RECORDING_FORMATS
 
 PULL_S: Final = 0.2
 """Between two looks at the ring, which holds ten times as much; each makes the file whole."""
@@ -169,7 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m audio.recorder", description="Records the master.")
     parser.add_argument("--runtime-dir", type=Path, required=True, help="folder of the engine's lock and note")
     parser.add_argument("--folder", type=Path, required=True, help="where the recording goes")
-    parser.add_argument("--format", choices=recordings.FORMATS, default=recordings.FORMATS[0])
+    parser.add_argument("--format", choices=RECORDING_FORMATS, default=RECORDING_FORMATS[0])
     parser.add_argument("--cursor", type=int, default=-1, help="engine frame to begin at; the present one without")
     options = parser.parse_args()
     with _locked(options.runtime_dir) as alone:

@@ -6,12 +6,9 @@ Owner: the recorder adds files; whoever deletes one asks `find` first. Units: se
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from audio.units import RECORDING_FORMATS
 from audio.wav import HEADER_BYTES, length_of
-
-FORMATS: Final = ("flac", "wav")
-"""What the recorder writes, the default first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def fresh(folder: Path, form: str) -> Path:
     while True:
         path = folder / f"{name}{'' if number == 1 else f' ({number})'}.{form}"
         # A name stands for its track list too, so FLAC and WAV do not share one.
-        if not any(path.with_suffix(f".{suffix}").exists() for suffix in (*FORMATS, "cue")):
+        if not any(path.with_suffix(f".{suffix}").exists() for suffix in (*RECORDING_FORMATS, "cue")):
             return path
         number += 1
 
@@ -49,7 +46,7 @@ def listing(folder: Path) -> list[Recorded]:
     """Return all recordings of a folder, the newest first; none for a folder that is not there."""
     found = []
     for path in folder.glob("*"):
-        if path.suffix[1:] in FORMATS and path.is_file() and not path.is_symlink():
+        if path.suffix[1:] in RECORDING_FORMATS and path.is_file() and not path.is_symlink():
             status = path.stat()
             found.append(Recorded(path, _length(path), status.st_size, status.st_mtime))
     return sorted(found, key=lambda one: (one.ended, one.name), reverse=True)

@@ -116,6 +116,7 @@ class Meters(_FromServer, frozen=True, tag="meters"):
     master: list[float]
     limiter_db: float
     engine: EngineStatus
+    recorded_s: float = 0.0
 
 
 class JobChanged(_FromServer, frozen=True, tag="job"):

@@ -15,7 +15,15 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from server.http import export_routes, job_routes, library_routes, midi_routes, show_routes, worker_routes
+from server.http import (
+    export_routes,
+    job_routes,
+    library_routes,
+    midi_routes,
+    recording_routes,
+    show_routes,
+    worker_routes,
+)
 from server.http.answers import json_answer
 from server.http.guard import Guard, Hosts
 from server.http.limits import Limits
@@ -34,6 +42,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *job_routes.ROWS,
         *show_routes.ROWS,
         *midi_routes.ROWS,
+        *recording_routes.ROWS,
         *worker_routes.ROWS,
     ]
     described: dict[str, Any] = {}

@@ -19,18 +19,22 @@ SILENT: Final = DeckMeters(0.0, 1.0, False, 0.0, dict.fromkeys(STEMS, 0.0))
 """A deck that nothing is known of."""
 
 
-def meters(snapshot: "np.void | None", status: EngineStatus, positions: tuple[float, ...]) -> Meters:
+def meters(
+    snapshot: "np.void | None", status: EngineStatus, positions: tuple[float, ...], recorded_s: float = 0.0
+) -> Meters:
     """Return one message of telemetry.
 
-    `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment.
+    `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment,
+    `recorded_s` the length of the recording.
     """
     if snapshot is None:
         decks = [DeckMeters(position_s, 1.0, False, 0.0, SILENT.stems) for position_s in positions]
-        return Meters(0, decks, [0.0, 0.0], 0.0, status)
+        return Meters(0, decks, [0.0, 0.0], 0.0, status, recorded_s)
     decks = [_deck(snapshot["decks"][deck], positions[deck]) for deck in range(DECKS)]
     return Meters(
-        int(snapshot["frame"]), decks, snapshot["master_peak"].tolist(), float(snapshot["limiter_db"]), status
-    )
+        int(snapshot["frame"]), decks, snapshot["master_peak"].tolist(), float(snapshot["limiter_db"]), status,
+        recorded_s,
+    )  # fmt: skip
 
 
 def _deck(record: Any, position_s: float) -> DeckMeters:
@@ -52,6 +56,7 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/level/left": message.master[0],
         "/mixer/level/right": message.master[1],
         "/mixer/limiter": message.limiter_db,
+        "/mixer/record/seconds": message.recorded_s,
     }
     for number, deck in enumerate(message.decks, start=1):
         found[f"/deck/{number}/position"] = deck.position

@@ -19,6 +19,7 @@ from audio.launch import start_engine
 from audio.recording import Recording, open_writer
 from audio.rings import MASTER_CAPACITY, MASTER_RING, MasterReader
 from audio.settings import AudioSettings
+from audio.units import RECORDING_FORMATS
 from audio.wav import FRAME_BYTES, HEADER_BYTES, header
 from tests.audio.engines import deck_source, play_from, record, running_engine, until
 from tests.audio.material import Audio, music
@@ -27,7 +28,7 @@ RATE = 48_000
 BLOCK = 1152
 """Frames of a FLAC block: what may be missing from a file that was not ended."""
 
-FORMATS = pytest.mark.parametrize("form", recordings.FORMATS)
+FORMATS = pytest.mark.parametrize("form", RECORDING_FORMATS)
 
 
 class Ring:
@@ -242,7 +243,7 @@ async def test_a_recorder_beside_an_engine(tmp_path: Path) -> None:
         audio = stored(exact / note.file)
         assert len(audio) == note.frames and np.array_equal(audio[:RATE], bits(heard)) and heard.any()
 
-        for form in recordings.FORMATS:
+        for form in RECORDING_FORMATS:
             folder = tmp_path / f"killed-{form}"
             folder.mkdir()
             recorder = begin(client, runtime_dir, folder, form)
