@@ -6,14 +6,10 @@ A track counts from when its deck plays with the fader up, and is listed once, h
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from audio.units import DECKS
 from control.control import Value
 from pipeline.formats.cue_sheet import FRAMES_PER_S, MOST_TRACKS, CueSheet, CueTrack, NotACueSheet, read_cue, write_cue
-
-SHORTEST_S: Final = 1 / FRAMES_PER_S
-"""Two tracks of a sheet begin at least so far apart."""
 
 
 class TrackList:
@@ -46,8 +42,10 @@ class TrackList:
             known = any((track.title, track.performer) == _told(title, artist) for track in self.tracks)
             if known or len(self.tracks) == MOST_TRACKS:
                 continue
-            start_s = max(at_s, self.tracks[-1].start_s + SHORTEST_S) if self.tracks else max(at_s, 0.0)
-            self.tracks = (*self.tracks, CueTrack(start_s, *_told(title, artist)))
+            # In frames of the sheet, so that two tracks of one moment still begin one after the other there.
+            first = round(self.tracks[-1].start_s * FRAMES_PER_S) + 1 if self.tracks else 0
+            start = max(first, round(at_s * FRAMES_PER_S))
+            self.tracks = (*self.tracks, CueTrack(start / FRAMES_PER_S, *_told(title, artist)))
         return self.tracks != before
 
     def sheet(self) -> str:
