@@ -94,7 +94,7 @@ class RecordingKeeper:
         note = await anyio.to_thread.run_sync(recorder_link.read_note, self._runtime)
         alive = await anyio.to_thread.run_sync(recorder_link.is_recording, self._runtime)
         if alive and note is not None and not note.reason:
-            self._pid, self._gaps = note.pid, note.gaps
+            self._pid, self._gaps, self._began_ns = note.pid, note.gaps, note.began_ns
             self._tracks = await anyio.to_thread.run_sync(TrackList.resume, self._folder / note.file)
         await self._switch(int(self._pid != 0))
 
@@ -139,6 +139,7 @@ class RecordingKeeper:
             return
         cursor = client.master_cursor
         self._began_ns, self._gaps, self._told, self._tracks = time.monotonic_ns(), 0, False, TrackList("")
+        self._tracks.hear(self._show.controls, 0.0)
         try:
             self._process = await anyio.to_thread.run_sync(
                 recorder_link.spawn, self._runtime, self._folder, self._form, cursor, self._log_file
@@ -178,7 +179,7 @@ class RecordingKeeper:
         elif reason:
             self._say("error", f"Recording has stopped: {note.message}")
         else:
-            again = not self._told and note.frames / note.rate >= SHORT_S
+            again = not self._told and time.monotonic_ns() - self._began_ns >= SHORT_S * 1e9
             more = "; another recording begins" if again else ""
             self._say("error", f"The recorder died. {note.file} plays up to there{more}")
             if again:
