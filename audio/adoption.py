@@ -52,8 +52,13 @@ def take_lock(runtime_dir: Path) -> BinaryIO:
 
 def is_alive(runtime_dir: Path) -> bool:
     """Say whether an engine holds the lock of `runtime_dir` now."""
+    return is_held(runtime_dir / LOCK_NAME)
+
+
+def is_held(lock: Path) -> bool:
+    """Say whether a living process holds the file `lock` now."""
     try:
-        with (runtime_dir / LOCK_NAME).open("rb") as file:
+        with lock.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

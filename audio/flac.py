@@ -4,6 +4,7 @@ Owner: `FlacWriter` while it is written; afterwards the file never changes.
 Units: frames at the file's rate; sample value = stored value x gain.
 """
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -21,6 +22,9 @@ Float32 = npt.NDArray[np.float32]
 _FULL_SCALE: Final = float(1 << 23)
 _LARGEST: Final = (1 << 23) - 1
 
+_HEADER_BYTES: Final = 26
+"""Up to and with the number of frames in STREAMINFO (RFC 9639, 8.2)."""
+
 
 def gain_for(peak: float) -> float:
     """Return the smallest power of two, at least 1, that keeps `peak` within 24-bit full scale."""
@@ -28,6 +32,12 @@ def gain_for(peak: float) -> float:
     while peak > gain * (_LARGEST / _FULL_SCALE):
         gain *= 2.0
     return gain
+
+
+def stored_24(block: Float32, gain: float = 1.0) -> npt.NDArray[np.int32]:
+    """Return `block` as 24-bit integers, rounded; what lies beyond +-`gain` is clipped."""
+    scaled = np.rint(block.astype(np.float64) * (_FULL_SCALE / gain))
+    return np.clip(scaled, -_LARGEST - 1, _LARGEST).astype("<i4")
 
 
 class _Sink:
@@ -66,6 +76,8 @@ class FlacWriter:
 
     def __init__(self, path: Path, rate: int, gain: float) -> None:
         self.path, self.rate, self.gain, self.frames = path, rate, gain, 0
+        #: First bytes and size of the file at the last checkpoint.
+        self._whole = (b"", 0)
         self._hash = hashlib.sha256(b"reference 1 %d %r " % (rate, gain))
         try:
             self._sink = _Sink(path.open("w+b", buffering=1 << 20))
@@ -81,8 +93,7 @@ class FlacWriter:
 
     def write(self, block: Float32) -> None:
         """Append `block`, whose samples lie within +-`gain`."""
-        scaled = np.rint(block.astype(np.float64) * (_FULL_SCALE / self.gain))
-        stored = np.clip(scaled, -_LARGEST - 1, _LARGEST).astype("<i4")
+        stored = stored_24(block, self.gain)
         self._hash.update(stored.tobytes())
         try:
             self._flac.write(stored << 8)
@@ -91,6 +102,34 @@ class FlacWriter:
             raise AudioError(f"the audio could not be stored: {fault}") from fault
         self._check(None)
         self.frames += len(stored)
+
+    def checkpoint(self) -> None:
+        """Make what was written so far a whole file, whatever happens next.
+
+        The header then names the frames of finished FLAC blocks: the last 26 ms are not among them until `close`, and
+        no reader looks at what lies behind them. Raises StorageFull.
+        """
+        file = self._sink.file
+        try:
+            file.flush()
+            head = bytearray(os.pread(file.fileno(), _HEADER_BYTES, 0))
+            block = int.from_bytes(head[10:12], "big")
+            # The encoder keeps one frame back before it finishes a block.
+            whole = max(0, self.frames - 1) // block * block
+            head[18:26] = (int.from_bytes(head[18:26], "big") >> 36 << 36 | whole).to_bytes(8, "big")
+            os.pwrite(file.fileno(), head, 0)
+            self._whole = bytes(head), file.seek(0, os.SEEK_END)
+        except OSError as fault:
+            raise self._translated(fault) from fault
+
+    def give_up(self) -> None:
+        """Close after a failed write, leaving the file as it was at the last checkpoint."""
+        self.abandon()
+        head, size = self._whole
+        if size:
+            with contextlib.suppress(OSError), self.path.open("r+b") as file:
+                file.truncate(size)
+                file.write(head)
 
     def close(self) -> None:
         """Finish the file and put it on the disk."""

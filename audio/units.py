@@ -69,6 +69,9 @@ AUDIO_SUFFIXES: Final = frozenset(
 )
 """What counts as audio in a folder; a file that is named on its own is tried whatever its name."""
 
+RECORDING_FORMATS: Final = ("flac", "wav")
+"""What the recorder writes, the default first."""
+
 CROSSFADER_CURVES: Final = ("linear", "constant_power", "cut")
 """Crossfader curves, in the order of their kernel codes."""
 

@@ -121,6 +121,7 @@ class Meters(_FromServer, frozen=True, tag="meters"):
     master_rms: list[float] = []
     loudness: float = -70.0
     momentary: float = -70.0
+    recorded_s: float = 0.0
 
 
 class JobChanged(_FromServer, frozen=True, tag="job"):

@@ -51,6 +51,7 @@ from server.preparation import Preparation
 from server.protocol import JobChanged, LibraryChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
+from server.recording import RecordingKeeper
 from server.remote import Address
 from server.services import Services
 from server.session import persistence
@@ -215,6 +216,12 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         if restored is not None:
             show.notice(restored)
 
+        recording = RecordingKeeper(
+            show, lambda: deckhand.client, settings.runtime, settings.recordings, settings.record_format,
+            settings.data / "logs" / "recorder.log",
+        )  # fmt: skip
+        deckhand.recorded_s = recording.seconds
+        stack.push_async_callback(recording.stop)
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
         await tasks.start(deckhand.run, show.report, show.notice)
         await tasks.start(show.run)
@@ -228,6 +235,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(midi.run)
         tasks.start_soon(ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run)
         tasks.start_soon(DawSurface(show).run)
+        await tasks.start(recording.run)
         tasks.start_soon(lan.run, app)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import platformdirs
 
-from audio.units import ENGINE_RATE, MOST_CHANNELS
+from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
 from server.errors import SettingsRejected
 
 APP_NAME: Final = "sound-forge-alchemy"
@@ -75,6 +75,7 @@ OPTIONS: Final = (
     Option("token", str, "", "API token of the owner (tests, containers)", metavar="TOKEN"),
     Option("workers", bool, True, "start workers for separation and analysis"),
     Option("log", str, "", "record every intent of this run to FILE; `alchemy render FILE` plays it", metavar="FILE"),
+    Option("record_format", str, "flac", "format of recordings", choices=RECORDING_FORMATS, on_command_line=False),
     Option("analyze_on_import", bool, True, "analyse tracks as they are imported", on_command_line=False),
     Option("separate_on_load", bool, True, "separate a track that is loaded without stems", on_command_line=False),
     Option("engine", str, "auto", "separation engine", choices=("auto", "onnx", "demucs", "spectral"),
@@ -104,6 +105,7 @@ class Settings:
     token: str = ""
     workers: bool = True
     log: str = ""
+    record_format: str = "flac"
     analyze_on_import: bool = True
     separate_on_load: bool = True
     engine: str = "auto"
@@ -121,6 +123,11 @@ class Settings:
             return run
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"alchemy-{os.getuid()}-{name}"
+
+    @property
+    def recordings(self) -> Path:
+        """Where recordings go."""
+        return self.data / "recordings"
 
     @property
     def engine_log(self) -> Path:

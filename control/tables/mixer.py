@@ -6,7 +6,7 @@ Owner: nobody changes them at run time. Units: as each row says.
 from collections.abc import Iterator
 
 from audio.units import CROSSFADER_CURVES
-from control.control import Control, Curve, Kind, level, telemetry
+from control.control import Access, Control, Curve, Kind, level, telemetry, toggle
 
 
 def mixer_rows() -> Iterator[Control]:
@@ -29,6 +29,11 @@ def mixer_rows() -> Iterator[Control]:
         choices=CROSSFADER_CURVES,
     )
     yield level("/mixer/master", "Master level")
+    yield toggle("/mixer/record", "Record the master to a file")
+    yield Control(
+        "/mixer/record/file", Kind.TEXT, "Name of the recording, or of the last one", default="", access=Access.READ
+    )
+    yield telemetry("/mixer/record/seconds", "Length of the recording so far", "s", 0.0, None)
     yield telemetry("/mixer/level/left", "Peak of the master, left", "gain", 0.0, None)
     yield telemetry("/mixer/level/right", "Peak of the master, right", "gain", 0.0, None)
     yield telemetry("/mixer/limiter", "Gain reduction of the limiter", "dB", 0.0, None)

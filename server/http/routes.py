@@ -20,6 +20,7 @@ from server.http import (
     job_routes,
     library_routes,
     midi_routes,
+    recording_routes,
     show_routes,
     similar_routes,
     worker_routes,
@@ -43,6 +44,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *job_routes.ROWS,
         *show_routes.ROWS,
         *midi_routes.ROWS,
+        *recording_routes.ROWS,
         *worker_routes.ROWS,
     ]
     described: dict[str, Any] = {}

@@ -7,18 +7,18 @@ Units: seconds of the track in controls, track frames at the engine rate in comm
 from typing import Final
 
 from audio.units import DECKS
-from control.control import Value
 from server.session.auto_gain import HANDLERS as AUTO_GAIN
 from server.session.clocks import CLOCK_HANDLERS
-from server.session.draft import Draft, Handler
+from server.session.draft import Handler
 from server.session.marking import MARKING
 from server.session.performing import PERFORMING
 from server.session.rows import ROWS
 from server.session.transport import Transport
 
 
-def _focus(draft: Draft, value: Value, at: int) -> None:
-    draft.set("/session/focus", value)
+def _keep(path: str) -> Handler:
+    """Return the handler of a control that the engine knows nothing of: who acts on it hears the change."""
+    return lambda draft, value, at: draft.set(path, value)
 
 
 HANDLERS: Final[dict[str, Handler]] = {
@@ -27,7 +27,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **PERFORMING,
     **MARKING,
     **AUTO_GAIN,
-    "/session/focus": _focus,
+    **{path: _keep(path) for path in ("/session/focus", "/mixer/record")},
     **CLOCK_HANDLERS,
 }
 """What each writable control does; a test holds this table against the registry."""

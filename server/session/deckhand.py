@@ -85,6 +85,8 @@ class EngineDeckhand:
         self._tempo = SESSION_TEMPO_BPM
         self._status = STOPPED
         self._refused = 0
+        #: How long the recording is, in seconds; whoever records replaces it.
+        self.recorded_s: Callable[[], float] = lambda: 0.0
         self._missing: dict[int, float] = {}
         self.loader = DeckLoader(tracks, self._tell, lambda notice: self._notify(notice))
 
@@ -145,7 +147,8 @@ class EngineDeckhand:
     def meters(self) -> Meters:
         """Return one message of telemetry, of this moment."""
         snapshot = self._client.snapshot() if self._client is not None else None
-        return telemetry.meters(snapshot, self._status, tuple(deck.position_s for deck in self.audible()))
+        places = tuple(deck.position_s for deck in self.audible())
+        return telemetry.meters(snapshot, self._status, places, self.recorded_s())
 
     def telemetry(self) -> dict[str, float]:
         """Return the telemetry controls of the registry by path, of this moment."""

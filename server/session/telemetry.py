@@ -19,14 +19,17 @@ SILENT: Final = DeckMeters(0.0, 1.0, False, 0.0, dict.fromkeys(STEMS, 0.0))
 """A deck that nothing is known of."""
 
 
-def meters(snapshot: "np.void | None", status: EngineStatus, positions: tuple[float, ...]) -> Meters:
+def meters(
+    snapshot: "np.void | None", status: EngineStatus, positions: tuple[float, ...], recorded_s: float = 0.0
+) -> Meters:
     """Return one message of telemetry.
 
-    `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment.
+    `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment,
+    `recorded_s` the length of the recording.
     """
     if snapshot is None:
         decks = [DeckMeters(position_s, 1.0, False, 0.0, SILENT.stems) for position_s in positions]
-        return Meters(0, decks, [0.0, 0.0], 0.0, status, [0.0, 0.0])
+        return Meters(0, decks, [0.0, 0.0], 0.0, status, [0.0, 0.0], recorded_s=recorded_s)
     decks = [_deck(snapshot["decks"][deck], positions[deck]) for deck in range(DECKS)]
     return Meters(
         int(snapshot["frame"]),
@@ -37,6 +40,7 @@ def meters(snapshot: "np.void | None", status: EngineStatus, positions: tuple[fl
         snapshot["master_rms"].tolist(),
         float(snapshot["loudness"]),
         float(snapshot["momentary"]),
+        recorded_s,
     )
 
 
@@ -63,6 +67,7 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/limiter": message.limiter_db,
         "/mixer/loudness": message.loudness,
         "/mixer/loudness/momentary": message.momentary,
+        "/mixer/record/seconds": message.recorded_s,
     }
     found.update(zip(("/mixer/rms/left", "/mixer/rms/right"), message.master_rms, strict=False))
     for number, deck in enumerate(message.decks, start=1):

@@ -37,7 +37,7 @@ def test_a_mute_from_osc_is_heard_in_what_jack_recorded(on_jack: Program) -> Non
     assert "JACK" in engine
     recorder = Recorder()
     try:
-        recorder.listen(recorder.outputs_of_engine())
+        recorder.listen(recorder.outputs_of_engine()[:2])
 
         def heard() -> dict[str, float]:
             start = len(recorder.blocks)

@@ -106,6 +106,7 @@ export interface MetersMessage {
   master_rms: number[];
   loudness: number;
   momentary: number;
+  recorded_s: number;
 }
 
 /** A job moved. `progress` 0 to 100; `error` says what to do when it failed. */
@@ -216,7 +217,7 @@ export type ServerMessage =
 const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   welcome: { protocol: 'number', version: 'string', rev: 'number', controls: 'map', engine: 'map' },
   state: { rev: 'number', changes: 'map' },
-  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number' },
+  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number', recorded_s: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   library: { track_id: 'string', change: 'string' },
   peers: { peers: 'list' },

@@ -155,7 +155,7 @@ describe('Telemetry', () => {
     frame: 0,
     decks: [{ position, rate: 1, playing, level: 0.5, stems: {}, beat: 0, tempo: 0, phase: 0 }],
     master: [0, 0],
-    limiter_db: 0,
+    limiter_db: 0, recorded_s: 0,
     tempo: 0,
     engine,
   });

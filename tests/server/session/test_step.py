@@ -158,7 +158,7 @@ TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_g
 REMEMBERED = {
     "/link/enabled": 1, "/link/start_stop": 1, "/clock/out": 1, "/clock/out/ports": "drum*",
     "/clock/in": "*", "/clock/in/transport": 1, "/timecode/out": "29.97", "/timecode/offset": 3600.0,
-    "/daw/profile": "reaper", "/daw/host": "10.0.0.2",
+    "/daw/profile": "reaper", "/daw/host": "10.0.0.2", "/mixer/record": 1,
 }  # fmt: skip
 """Controls that the show remembers for other surfaces, which act on them."""
 
@@ -193,7 +193,7 @@ def test_every_readable_control_is_fed_by_a_fact():
         for slot in range(6):
             session.fact(facts.StemsReady(deck, token, slot, 0.5))
     clocks = {"/link/peers": 1.0, "/clock/out/late": 2.0, "/clock/in/status": "running", "/clock/in/tempo": 120.0}
-    session.fact(facts.Reported(tuple(clocks.items())))
+    session.fact(facts.Reported((*clocks.items(), ("/mixer/record/file", "a set.flac"))))
     moved = {path for path, value in session.state.controls.items() if value != before[path]}
     read = {p for p, control in REGISTRY.items() if control.is_state and not control.is_writable}
     performed = {row.path for deck in range(1, 5) for row in transport_rows(deck)}

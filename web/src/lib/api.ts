@@ -38,6 +38,15 @@ export interface Track {
   warnings: string[];
 }
 
+/** A recording; `length` in seconds where it is known, `tracks` says whether there is a track list beside it. */
+export interface Recording {
+  name: string;
+  length: number | null;
+  size: number;
+  tracks: boolean;
+  recording: boolean;
+}
+
 export interface TrackPage {
   tracks: Track[];
   cursor: string | null;
@@ -218,6 +227,23 @@ export const removeTrack = (id: string): Promise<unknown> => call('DELETE', `/ap
 export const cancelJob = (id: string): Promise<unknown> =>
   call('POST', `/api/jobs/${encodeURIComponent(id)}/cancel`, {});
 export const retryJob = (id: string): Promise<unknown> => call('POST', `/api/jobs/${encodeURIComponent(id)}/retry`, {});
+export async function recordings(): Promise<Recording[]> {
+  return list(await call('GET', '/api/recordings')).map((row) => {
+    const found = map(row);
+    return {
+      name: text(found['name']),
+      length: typeof found['length'] === 'number' ? found['length'] : null,
+      size: number(found['size']),
+      tracks: found['tracks'] === true,
+      recording: found['recording'] === true,
+    };
+  });
+}
+
+export const recordingLink = (name: string): string => `/api/recordings/${encodeURIComponent(name)}`;
+/** What the track list of a recording is called. */
+export const trackListOf = (name: string): string => name.replace(/\.[^.]*$/, '.cue');
+export const removeRecording = (name: string): Promise<unknown> => call('DELETE', recordingLink(name));
 export const judgePeer = (address: string, status: 'allowed' | 'blocked'): Promise<unknown> =>
   call('POST', '/api/peers', { address, status });
 function asLan(row: unknown): Lan {
