@@ -1,7 +1,8 @@
 """`alchemy run`, its event loop: builds every part, starts them in order, and takes them down within five seconds.
 
 Owner: the process. Everything runs in one task group; a part that can be missing for a while (engine, database,
-workers, a MIDI port) is looked after by its own keeper and never takes the others down.
+workers, a MIDI port) is looked after by its own keeper, a task that fails is begun again (`server/keeper.py`), and none
+takes the others down.
 Units: seconds.
 """
 
@@ -22,7 +23,7 @@ from uuid import UUID
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from audio.importer import Importer
 from audio.process import EngineProcess
@@ -40,6 +41,7 @@ from server.jobs.job import Job
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
+from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
 from server.library.service import Library
 from server.live import LiveHub
@@ -209,16 +211,25 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             show.notice(restored)
 
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
-        await tasks.start(deckhand.run, show.report, show.notice)
-        await tasks.start(show.run)
-        tasks.start_soon(keeper.run, deckhand, show)
-        for work in (live.run, library.run, jobs.run):
-            tasks.start_soon(work)
-        tasks.start_soon(persistence.keep, show, settings.data / "show.json")
-        tasks.start_soon(Preparation(services).run)
-        await tasks.start(partial(osc.run, settings.osc_port))
-        await tasks.start(midi.run)
-        tasks.start_soon(lan.run, app)
+        kept = Keeper(show.notice)
+        await tasks.start(kept.begin, "the decks", partial(deckhand.run, show.report, show.notice))
+        await tasks.start(kept.begin, "the show", show.run)
+        for name, work in (
+            ("the keeping of the engine", partial(keeper.run, deckhand, show)),
+            ("the pages' updates", live.run),
+            ("the tidying of files", library.run),
+            ("the care for jobs", jobs.run),
+            ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
+            ("the preparation of stems", Preparation(services).run),
+            ("the network for phones", partial(lan.run, app)),
+        ):
+            tasks.start_soon(kept.keep, name, work)
+
+        async def hear_osc(*, task_status: TaskStatus[int]) -> None:
+            await osc.run(settings.osc_port, lan=lan.is_open, task_status=task_status)
+
+        await tasks.start(kept.begin, "OSC", hear_osc)
+        await tasks.start(kept.begin, "MIDI", midi.run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
         await keeper.wait_first()
@@ -226,12 +237,12 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await importer.start()
         if settings.log:
             logs.append(_begin_log(settings.log, show, deckhand))
-            tasks.start_soon(logs[0].run)
+            tasks.start_soon(kept.keep, "the log of intents", logs[0].run)
         while not server.started:
             await anyio.sleep(0.005)
         url = f"http://{_bracketed(settings.host)}:{settings.port}"
         if settings.workers:
-            tasks.start_soon(_workers(services, url, db.url).run)
+            tasks.start_soon(kept.keep, "the keeping of workers", _workers(services, url, db.url).run)
         if settings.lan:
             await lan.open()
         Address(
