@@ -173,7 +173,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
                 log.write(intent, now)
 
         show = Show(deckhand, state, on_intent=take_down)
-        jobs = JobService(db, settings.data)
+        jobs = JobService(db, settings.data, settings.pipeline)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
             show, auth.authorise, version=version(), status=lambda: deckhand.status, telemetry=deckhand.meters,
@@ -324,6 +324,7 @@ def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
         url,
         services.settings.broker or broker,
         data / "spool",
+        options=services.settings.pipeline.engine_options(),
         log_file=data / "logs" / "workers.log",
         warm=services.settings.separate_on_load and services.settings.engine in ("auto", "onnx"),
     )

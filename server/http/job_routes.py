@@ -26,7 +26,7 @@ OLD_TYPES: Final[dict[str, tuple[str, ...]]] = {
 
 async def separate(call: Call) -> JobView:
     asked = call.input(shapes.Separate)
-    job = await call.services.jobs.separate(call.id(), call.user_id, asked.engine or "auto", asked.model, asked.options)
+    job = await call.services.jobs.separate(call.id(), call.user_id, asked.engine, asked.model, asked.options)
     return view(job)
 
 
@@ -83,7 +83,7 @@ async def list_engines(call: Call) -> dict[str, Any]:
 
 async def old_separate(call: Call) -> dict[str, Any]:
     asked = call.input(shapes.OldSeparate)
-    job = await call.services.jobs.separate(asked.track_id, call.user_id, asked.engine or "auto", asked.model)
+    job = await call.services.jobs.separate(asked.track_id, call.user_id, asked.engine, asked.model)
     return {"success": True, "job_id": job.id, "status": job.status, "track_id": job.track_id, "model": job.model}
 
 

@@ -27,7 +27,7 @@ class Jobs(Protocol):
         self,
         track_id: UUID,
         user_id: int,
-        engine: str = "auto",
+        engine: str = "",
         model: str = "",
         options: Mapping[str, Any] | None = None,
         *,
@@ -125,6 +125,8 @@ class HttpSettings(Protocol):
     def lan(self) -> bool: ...
     @property
     def max_upload_mb(self) -> int: ...
+    @property
+    def stem_format(self) -> str: ...
 
 
 class HttpServices(Protocol):

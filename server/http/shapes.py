@@ -41,9 +41,12 @@ class JobQuery(Strict, frozen=True):
 
 
 class Separate(Strict, frozen=True):
-    """Which engine and model; `auto` takes the best there is."""
+    """Which engine and model: `auto` takes the best there is, nothing what the settings say.
 
-    engine: str = "auto"
+    `options`: device, precision, backend, threads, segment, overlap, shifts.
+    """
+
+    engine: str = ""
     model: str = ""
     options: dict[str, Any] = {}
 
@@ -115,7 +118,7 @@ class OldSeparate(Strict, frozen=True):
 
     track_id: UUID
     model: str = ""
-    engine: str = "auto"
+    engine: str = ""
 
 
 class OldAnalyze(Strict, frozen=True):
@@ -179,6 +182,7 @@ class JobView(msgspec.Struct, frozen=True):
     priority: int
     attempts: int
     lock_version: int
+    options: dict[str, Any]
     error: str | None
     error_code: str | None
     started_at: datetime.datetime | None

@@ -25,7 +25,7 @@ from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction, key
 from server.errors import BadRequest, Conflict, DatabaseGone, NotFound, ServerError
 from server.jobs import results, store, transitions
-from server.jobs.engines import resolve
+from server.jobs.engines import chosen_options, resolve
 from server.jobs.job import Job, Kind
 from server.jobs.receiver import OnStem, OnStretch, Reception, StemReceiver
 
@@ -97,32 +97,35 @@ class JobService:
         self,
         track_id: UUID,
         user_id: int,
-        engine: str = "auto",
+        engine: str = "",
         model: str = "",
         options: Mapping[str, Any] | None = None,
         *,
         priority: int = 0,
     ) -> Job:
-        """Return a job that separates the track; one that waits or runs for the same engine and model is returned as
-        is.
+        """Return a job that separates the track; one that waits or runs for the same is returned as is.
 
-        `options` are the engine's (`threads`, `precision`, ...). Raises NotFound, BadRequest (unknown engine or model,
-        or one that runs nowhere here), DatabaseGone.
+        Without an engine those of the settings are taken, and of the `options` (`pipeline.engines.choices`) those that
+        are not named. Raises NotFound, BadRequest (an engine, model or option that is unknown, or runs nowhere here),
+        DatabaseGone.
         """
+        if not engine:
+            engine, model = self._settings.engine, model or self._settings.model
         chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
+        asked = self._settings.job_options() | chosen_options(options or {})
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
                 "SELECT id FROM processing_jobs WHERE track_id = $1 AND engine = $2 AND model = $3 AND NOT preview "
-                "AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
-                track_id, chosen, model,
+                "AND options = $4 AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
+                track_id, chosen, model, asked,
             )  # fmt: skip
             if known is not None:
                 return await store.find(tx, known)
             job_id = await tx.value(
                 "INSERT INTO processing_jobs (track_id, engine, model, options, priority) VALUES ($1, $2, $3, $4, $5) "
                 "RETURNING id",
-                track_id, chosen, model, dict(options or {}), priority,
+                track_id, chosen, model, asked, priority,
             )  # fmt: skip
             job = await self._queue(tx, await store.find(tx, job_id))
         self._tell(job)

@@ -39,6 +39,7 @@ class FakeSettings:
     port: int = 4000
     lan: bool = False
     max_upload_mb: int = 4
+    stem_format: str = "flac"
 
 
 class FakeJobs:
