@@ -37,6 +37,7 @@ from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
 from server.jobs import store
+from server.jobs.batches import Batch, BatchService
 from server.jobs.job import Job
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
@@ -49,7 +50,7 @@ from server.lock import data_lock
 from server.peers import DatabasePeers
 from server.postgres import embedded_postgres
 from server.preparation import Preparation
-from server.protocol import JobChanged, LibraryChanged
+from server.protocol import BatchChanged, JobChanged, LibraryChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
 from server.remote import Address
@@ -174,6 +175,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         show = Show(deckhand, state, on_intent=take_down)
         jobs = JobService(db, settings.data, settings.pipeline)
+        batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
             show, auth.authorise, version=version(), status=lambda: deckhand.status, telemetry=deckhand.meters,
@@ -195,6 +197,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             library,
             importer,
             jobs,
+            batches,
             workers,
             show,
             keeper,
@@ -219,6 +222,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the pages' updates", live.run),
             ("the tidying of files", library.run),
             ("the care for jobs", jobs.run),
+            ("the progress of batches", batches.run),
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),
             ("the network for phones", partial(lan.run, app)),
@@ -294,6 +298,7 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
             JobChanged(str(job.id), job.kind, str(job.track_id), job.status, job.progress, job.stage or "", job.error),
             job.user_id,
         )
+        services.batches.heard(job)
         if job.status in ("completed", "failed", "cancelled"):
             readiness.forget(job.id)
             services.library.changed(job.track_id, job.user_id)
@@ -311,7 +316,12 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         if services.settings.analyze_on_import and services.settings.workers:
             await jobs.analyse(track_id, user_id)
 
+    def on_batch(batch: Batch) -> None:
+        counts = batch.total, batch.completed, batch.failed, batch.cancelled, batch.running
+        live.publish(BatchChanged(str(batch.id), batch.title, batch.status, batch.progress, *counts), batch.user_id)
+
     jobs.on_job = on_job
+    services.batches.on_batch = on_batch
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)
     show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))

@@ -44,6 +44,7 @@ async def list_jobs(call: Call) -> JobList:
         track_id=query.track_id,
         kind=query.kind,
         status=query.status,
+        batch_id=query.batch_id,
         limit=query.limit,
         offset=query.offset,
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from server.auth import Authentication
 from server.db import Database
+from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
 from server.library.service import Library
 from server.protocol import Peer, Value
@@ -44,6 +45,7 @@ class Jobs(Protocol):
         track_id: UUID | None = None,
         kind: Kind | None = None,
         status: str | None = None,
+        batch_id: UUID | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> list[Job]: ...
@@ -146,6 +148,8 @@ class HttpServices(Protocol):
     def importer(self) -> PcmReader: ...
     @property
     def jobs(self) -> Jobs: ...
+    @property
+    def batches(self) -> BatchService: ...
     @property
     def workers(self) -> Workers: ...
     @property

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from server.jobs.batches import Batch, BatchKind
 from server.jobs.job import Job, Kind
 from server.library.records import PlaylistRow, Stem
 from server.protocol import Peer, Value
@@ -34,6 +35,7 @@ class JobQuery(Strict, frozen=True):
     """`GET /api/jobs`."""
 
     track_id: UUID | None = None
+    batch_id: UUID | None = None
     kind: Kind | None = None
     status: str | None = None
     limit: int = 100
@@ -49,6 +51,25 @@ class Separate(Strict, frozen=True):
     engine: str = ""
     model: str = ""
     options: dict[str, Any] = {}
+
+
+class BatchNew(Strict, frozen=True):
+    """The same work on many tracks: those named, or a playlist's. `kinds`: processing (stems), analysis, or both."""
+
+    track_ids: tuple[UUID, ...] = ()
+    playlist_id: UUID | None = None
+    kinds: tuple[BatchKind, ...] = ("processing",)
+    title: str = ""
+    engine: str = ""
+    model: str = ""
+    options: dict[str, Any] = {}
+    features: tuple[str, ...] = ()
+
+
+class BatchList(msgspec.Struct, frozen=True):
+    """Batches, newest first."""
+
+    batches: list[Batch]
 
 
 class Analyze(Strict, frozen=True):
@@ -173,6 +194,7 @@ class JobView(msgspec.Struct, frozen=True):
     id: UUID
     kind: str
     track_id: UUID
+    batch_id: UUID | None
     engine: str | None
     model: str | None
     features: tuple[str, ...]
