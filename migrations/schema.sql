@@ -253,8 +253,9 @@ INSERT INTO job_transitions (from_status, to_status) VALUES
 CREATE TABLE batch_jobs (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     user_id         bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    title           text NOT NULL DEFAULT '',
     status          text NOT NULL DEFAULT 'pending'
-                    CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'cancelled')),
+                    CHECK (status IN ('pending', 'processing', 'paused', 'completed', 'failed', 'cancelled')),
     total_count     integer NOT NULL CHECK (total_count > 0),
     completed_count integer NOT NULL DEFAULT 0 CHECK (completed_count >= 0),
     failed_count    integer NOT NULL DEFAULT 0 CHECK (failed_count >= 0),
@@ -325,6 +326,7 @@ CREATE INDEX processing_jobs_inserted_at_idx ON processing_jobs (inserted_at);
 CREATE TABLE analysis_jobs (
     id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     track_id            uuid NOT NULL REFERENCES tracks ON DELETE CASCADE,
+    batch_job_id        uuid REFERENCES batch_jobs ON DELETE SET NULL,
     features            text[] NOT NULL DEFAULT '{}',
     status              text NOT NULL DEFAULT 'queued' REFERENCES job_statuses,
     stage               text NOT NULL DEFAULT '',
@@ -345,6 +347,7 @@ CREATE TABLE analysis_jobs (
     CONSTRAINT analysis_jobs_failed_says_why CHECK (status <> 'failed' OR error IS NOT NULL)
 );
 CREATE INDEX analysis_jobs_track_id_idx ON analysis_jobs (track_id);
+CREATE INDEX analysis_jobs_batch_job_id_idx ON analysis_jobs (batch_job_id);
 CREATE INDEX analysis_jobs_status_idx ON analysis_jobs (status);
 CREATE INDEX analysis_jobs_inserted_at_idx ON analysis_jobs (inserted_at);
 
@@ -405,6 +408,56 @@ CREATE TRIGGER processing_jobs_guard BEFORE INSERT OR UPDATE ON processing_jobs
     FOR EACH ROW EXECUTE FUNCTION guard_job();
 CREATE TRIGGER analysis_jobs_guard BEFORE INSERT OR UPDATE ON analysis_jobs
     FOR EACH ROW EXECUTE FUNCTION guard_job();
+
+-- The jobs of all batches.
+CREATE VIEW batch_members AS
+    SELECT batch_job_id, id AS job_id, 'processing' AS kind, status, progress, priority FROM processing_jobs
+    WHERE batch_job_id IS NOT NULL
+    UNION ALL
+    SELECT batch_job_id, id, 'analysis', status, progress, priority FROM analysis_jobs WHERE batch_job_id IS NOT NULL;
+
+-- Count a batch's jobs anew. The row is locked first, so that two jobs that end at once are both seen.
+CREATE FUNCTION refresh_batch(which uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE counts record;
+BEGIN
+    PERFORM FROM batch_jobs WHERE id = which FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed,
+           count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+           count(*) FILTER (WHERE status <> 'queued') AS begun
+    INTO counts FROM batch_members WHERE batch_job_id = which;
+    UPDATE batch_jobs
+    SET total_count = greatest(1, counts.total), completed_count = counts.completed, failed_count = counts.failed,
+        lock_version = lock_version + 1, updated_at = now(),
+        status = CASE
+            WHEN counts.completed + counts.failed + counts.cancelled < counts.total THEN
+                CASE WHEN status = 'paused' THEN 'paused' WHEN counts.begun = 0 THEN 'pending' ELSE 'processing' END
+            WHEN counts.failed > 0 THEN 'failed'
+            WHEN counts.cancelled > 0 OR counts.total = 0 THEN 'cancelled'
+            ELSE 'completed' END
+    WHERE id = which;
+END $$;
+
+CREATE FUNCTION batch_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.batch_job_id IS NOT NULL THEN
+        PERFORM refresh_batch(OLD.batch_job_id);
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.batch_job_id IS DISTINCT FROM OLD.batch_job_id AND NEW.batch_job_id IS NOT NULL THEN
+        PERFORM refresh_batch(NEW.batch_job_id);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER processing_jobs_batch_moved AFTER UPDATE ON processing_jobs FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status OR OLD.batch_job_id IS DISTINCT FROM NEW.batch_job_id)
+    EXECUTE FUNCTION batch_moved();
+CREATE TRIGGER processing_jobs_batch_left AFTER DELETE ON processing_jobs FOR EACH ROW EXECUTE FUNCTION batch_moved();
+CREATE TRIGGER analysis_jobs_batch_moved AFTER UPDATE ON analysis_jobs FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status OR OLD.batch_job_id IS DISTINCT FROM NEW.batch_job_id)
+    EXECUTE FUNCTION batch_moved();
+CREATE TRIGGER analysis_jobs_batch_left AFTER DELETE ON analysis_jobs FOR EACH ROW EXECUTE FUNCTION batch_moved();
 
 -- One delivery of a job to one worker. `lost`: the worker went away in the middle.
 CREATE TABLE job_attempts (
@@ -616,6 +669,9 @@ CREATE TABLE queue.messages (
     state       text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'dead')),
     worker      integer,
     claim       integer NOT NULL DEFAULT 0,
+    -- whose work it is, and its turn: users are served in turns (start-time fair queueing, Goyal, Vin, Cheng 1996)
+    owner       bigint,
+    turn        bigint NOT NULL DEFAULT 0,
     -- workers that died while they had it
     deaths      integer NOT NULL DEFAULT 0,
     reason      text,
@@ -624,7 +680,8 @@ CREATE TABLE queue.messages (
     CHECK ((state = 'running') = (worker IS NOT NULL)),
     CHECK ((state = 'dead') = (reason IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200);
-CREATE INDEX messages_ready_idx ON queue.messages (queue, priority DESC, seq) WHERE state = 'queued';
+CREATE INDEX messages_ready_idx ON queue.messages (queue, priority DESC, turn, seq) WHERE state = 'queued';
+CREATE INDEX messages_owner_idx ON queue.messages (queue, owner, priority, turn) WHERE state = 'queued';
 CREATE INDEX messages_running_idx ON queue.messages (worker) WHERE state = 'running';
 CREATE INDEX messages_dead_idx ON queue.messages (seq) WHERE state = 'dead';
 CREATE INDEX messages_subject_idx ON queue.messages (subject) WHERE subject IS NOT NULL;
@@ -644,10 +701,16 @@ CREATE TRIGGER messages_moved AFTER UPDATE ON queue.messages
 -- Put a message; one that is there already is left alone.
 CREATE FUNCTION queue.put(
     new_id text, to_queue text, to_actor text, content bytea,
-    urgency integer DEFAULT 0, delay_s double precision DEFAULT 0, about text DEFAULT NULL
+    urgency integer DEFAULT 0, delay_s double precision DEFAULT 0, about text DEFAULT NULL, whose bigint DEFAULT NULL
 ) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO queue.messages (message_id, queue, actor, subject, priority, eta, payload)
-    VALUES (new_id, to_queue, to_actor, about, urgency, now() + delay_s * interval '1 second', content)
+    INSERT INTO queue.messages (message_id, queue, actor, subject, priority, eta, payload, owner, turn)
+    SELECT new_id, to_queue, to_actor, about, urgency, now() + delay_s * interval '1 second', content, whose,
+           greatest(
+               (SELECT min(m.turn) FROM queue.messages m
+                WHERE m.queue = to_queue AND m.state = 'queued' AND m.priority = urgency),
+               (SELECT max(m.turn) + 1 FROM queue.messages m
+                WHERE m.queue = to_queue AND m.state = 'queued' AND m.priority = urgency AND m.owner = whose),
+               0)
     ON CONFLICT (message_id) DO NOTHING
 $$;
 
@@ -659,15 +722,16 @@ CREATE FUNCTION queue.alive(who integer) RETURNS boolean LANGUAGE sql AS $$
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 $$;
 
--- Take the next message of a queue. One that has seen a worker die is only given to a worker that does nothing else, so
--- that no innocent message dies with it. The worker's number is in the session's setting `queue.worker`.
+-- Take the next message of a queue: the most urgent ones first, users in turns. One that has seen a worker die is only
+-- given to a worker that does nothing else, so that no innocent message dies with it. The worker's number is in the
+-- session's setting `queue.worker`.
 CREATE FUNCTION queue.claim(from_queue text, idle boolean)
 RETURNS TABLE (message_id text, claim integer, deaths integer, payload bytea) LANGUAGE sql AS $$
     UPDATE queue.messages m SET state = 'running', worker = current_setting('queue.worker')::integer, claim = m.claim + 1
     WHERE m.message_id = (
         SELECT n.message_id FROM queue.messages n
         WHERE n.queue = from_queue AND n.state = 'queued' AND n.eta <= now() AND (n.deaths = 0 OR idle)
-        ORDER BY n.priority DESC, n.seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+        ORDER BY n.priority DESC, n.turn, n.seq LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING m.message_id, m.claim, m.deaths, m.payload
 $$;
 

@@ -10,7 +10,7 @@ How a run ends:
     claim lost to another worker             return                   nothing of ours to take away
     worker stops                             message released         comes to the next worker at once
     TransientFailure, or a fault of ours     told, raised             Dramatiq delivers it again after a while, thrice
-    PermanentFailure                         told, return             message gone, job failed
+    PermanentFailure, no memory              told, return             message gone, job failed
 """
 
 import logging
@@ -29,7 +29,7 @@ from audio.units import MODEL_RATE
 from pipeline import jobs
 from pipeline.broker import Claimed, PostgresBroker
 from pipeline.engines import base
-from pipeline.errors import PermanentFailure, PipelineError, TransientFailure
+from pipeline.errors import OutOfMemory, PermanentFailure, PipelineError, TransientFailure
 from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
@@ -93,9 +93,10 @@ def _run(context: Context, job: str, body: Callable[[JobLink], dict[str, Any]]) 
         except Stopping:
             log.info("Job %s goes back to the queue.", job)
             context.broker.session.release(claim)
-        except PermanentFailure as failure:
-            log.warning("Job %s failed: %s", job, failure)
-            _tell(link, str(failure), transient=False)
+        except (PermanentFailure, MemoryError) as failure:
+            told = failure if isinstance(failure, PermanentFailure) else OutOfMemory()
+            log.warning("Job %s failed: %s", job, told)
+            _tell(link, str(told), transient=False, code=told.code)
             spool.clear()
         except Exception as failure:
             if not isinstance(failure, PipelineError):
@@ -107,10 +108,10 @@ def _run(context: Context, job: str, body: Callable[[JobLink], dict[str, Any]]) 
             context.client.unlink(link)
 
 
-def _tell(link: JobLink, why: str, *, transient: bool) -> None:
+def _tell(link: JobLink, why: str, *, transient: bool, code: str = "failed") -> None:
     """Hand in why it failed. A passing failure that cannot be told now is told by the queue when all tries fail."""
     try:
-        link.failed(why, transient)
+        link.failed(why, transient, code)
     except Stopping:
         if not transient:
             raise dramatiq.errors.Retry(why, delay=0) from None

@@ -65,6 +65,18 @@ class ModelFailed(PermanentFailure):
     code = "model_failed"
 
 
+class OutOfMemory(PermanentFailure):
+    """There is too little memory for this model here; try another model, or a worker with more."""
+
+    code = "out_of_memory"
+
+
+class BadOptions(PermanentFailure):
+    """These options do not fit."""
+
+    code = "bad_options"
+
+
 class PullFailed(TransientFailure):
     """The model could not be fetched; check the network and try again."""
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.engines.choices import LARGEST_OVERLAP
+
 PRECISIONS: Final = ("auto", "bf16", "f32")
 """Arithmetic of the `onnx` engine: `auto` is bf16 where the processor has it in hardware."""
 
@@ -20,13 +22,24 @@ DEVICES: Final = ("auto", "cpu", "cuda")
 ENGINE_NAMES: Final = ("auto", "onnx", "demucs", "spectral")
 """Separation engines by name; `auto` picks the best one that can run here."""
 
+STEM_FORMATS: Final = ("flac", "wav", "mp3")
+"""Formats in which stems leave when a request names none; `flac` is how they are stored."""
+
 _CHOICES: Final = {"engine": ENGINE_NAMES, "precision": PRECISIONS, "backend": BACKENDS, "device": DEVICES}
-_COUNTS: Final = {"threads": (0, 256), "download_jobs": (1, 64), "processing_jobs": (1, 64), "analysis_jobs": (1, 64)}
+_COUNTS: Final = {
+    "threads": (0, 256),
+    "shifts": (0, 10),
+    "download_jobs": (1, 64),
+    "processing_jobs": (1, 64),
+    "analysis_jobs": (1, 64),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """How separation and analysis run. `threads` 0 means every core this process may use."""
+    """How separation and analysis run. `threads` 0 means every core this process may use; `segment` in seconds, 0 is
+    the model's own; `overlap` is a share of it.
+    """
 
     engine: str = "auto"
     model: str = ""
@@ -34,6 +47,9 @@ class PipelineSettings:
     backend: str = "auto"
     device: str = "auto"
     threads: int = 0
+    segment: float = 0.0
+    overlap: float = 0.25
+    shifts: int = 0
     models_dir: Path | None = None
     download_jobs: int = 3
     processing_jobs: int = 2
@@ -51,10 +67,24 @@ class PipelineSettings:
             for key, (low, high) in _COUNTS.items()
             if type(getattr(self, key)) is not int or not low <= getattr(self, key) <= high
         ]
+        found += [
+            f"{key} = {getattr(self, key)!r}: must be a number from {low} to {high}"
+            for key, (low, high) in {"segment": (0, 60), "overlap": (0, LARGEST_OVERLAP)}.items()
+            if not low <= getattr(self, key) <= high
+        ]
         return tuple(found)
 
+    def job_options(self) -> dict[str, Any]:
+        """What a job is asked for beside engine and model, where these settings differ from what engines do anyway."""
+        plain = PipelineSettings()
+        return {
+            name: getattr(self, name)
+            for name in ("precision", "segment", "overlap", "shifts")
+            if getattr(self, name) != getattr(plain, name)
+        }
+
     def engine_options(self) -> dict[str, Any]:
-        """The options that `SeparationEngine.separate` takes, as plain values that may go through a message."""
+        """What a worker of this machine is told: where and how its engines run, whatever the job."""
         options: dict[str, Any] = {
             "precision": self.precision,
             "backend": self.backend,

@@ -112,12 +112,16 @@ class Result(_FromWorker, frozen=True, tag="result"):
 
 
 class Failed(_FromWorker, frozen=True, tag="failed"):
-    """An attempt failed. A transient one comes back by the queue after a while; else the job has failed for good."""
+    """An attempt failed. A transient one comes back by the queue after a while; else the job has failed for good.
+
+    `code` names the fact for programs (`pipeline.errors`).
+    """
 
     seq: int
     job: str
     message: str
     transient: bool = False
+    code: str = "failed"
 
 
 WorkerMessage = Hello | Begin | Progress | StemBegin | StemChunk | StemEnd | Result | Failed

@@ -185,11 +185,11 @@ class JobLink:
         """Hand in the result and wait until it is committed. Raises Refused, as `check`."""
         self._must(self._ask(lambda seq: wire.Result(seq, self.job, data)))
 
-    def failed(self, message: str, transient: bool) -> None:
+    def failed(self, message: str, transient: bool, code: str) -> None:
         """Hand in why the attempt failed and wait until it is committed. Raises Refused, as `check`."""
         with self._wire.changed:
             self._refused = None if self._begun else self._refused
-        self._must(self._ask(lambda seq: wire.Failed(seq, self.job, message, transient)))
+        self._must(self._ask(lambda seq: wire.Failed(seq, self.job, message, transient, code)))
 
     # -- within ------------------------------------------------------------------------------------------------------
 

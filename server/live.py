@@ -144,7 +144,7 @@ class LiveHub:
             tracks = [key for key in self._remembered if isinstance(key, str)]
             for old in tracks[:-TRACKS_REMEMBERED]:
                 del self._remembered[old]
-        jobs_only = isinstance(message, protocol.JobChanged)
+        jobs_only = isinstance(message, protocol.JobChanged | protocol.BatchChanged)
         for page in self._pages:
             if (user_id is None or page.user_id == user_id) and (not jobs_only or "jobs" in page.topics):
                 page.outbox.put(data, keep=isinstance(message, protocol.Notice))

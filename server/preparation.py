@@ -30,7 +30,6 @@ class Preparation:
         self._library = services.library
         self._user_id = services.auth.owner_id
         self._separate_on_load = services.settings.separate_on_load and services.settings.workers
-        self._engine, self._model = services.settings.engine, services.settings.model
         self._seen: dict[int, tuple[int, str]] = {}
         self._focused: set[UUID] = set()
 
@@ -51,8 +50,7 @@ class Preparation:
         try:
             track_id = UUID(track)
             if not (await self._library.deck_source(track_id)).stems:
-                model = self._model if self._engine in ("auto", "onnx", "demucs") else ""
-                await self._jobs.separate(track_id, self._user_id, self._engine, model, priority=PRIORITY_LIVE)
+                await self._jobs.separate(track_id, self._user_id, priority=PRIORITY_LIVE)
         except ValueError:
             _log.debug("deck %d holds %r, which the library does not know", deck + 1, track)
         except ServerError as error:

@@ -136,6 +136,20 @@ class JobChanged(_FromServer, frozen=True, tag="job"):
     error: str | None = None
 
 
+class BatchChanged(_FromServer, frozen=True, tag="batch"):
+    """A batch of jobs moved on. `progress` 0 to 100 of all of it; the counts are of jobs."""
+
+    id: str
+    title: str
+    status: str
+    progress: int
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+    running: int
+
+
 class LibraryChanged(_FromServer, frozen=True, tag="library"):
     """A track was added, changed or removed."""
 
@@ -213,6 +227,7 @@ ServerMessage = (
     | State
     | Meters
     | JobChanged
+    | BatchChanged
     | LibraryChanged
     | PeersChanged
     | LearnChanged

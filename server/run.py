@@ -1,7 +1,8 @@
 """`alchemy run`, its event loop: builds every part, starts them in order, and takes them down within five seconds.
 
 Owner: the process. Everything runs in one task group; a part that can be missing for a while (engine, database,
-workers, a MIDI port) is looked after by its own keeper and never takes the others down.
+workers, a MIDI port) is looked after by its own keeper, a task that fails is begun again (`server/keeper.py`), and none
+takes the others down.
 Units: seconds.
 """
 
@@ -22,7 +23,7 @@ from uuid import UUID
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from audio.importer import Importer
 from audio.process import EngineProcess
@@ -37,10 +38,12 @@ from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
 from server.jobs import store
+from server.jobs.batches import Batch, BatchService
 from server.jobs.job import Job
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
+from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
 from server.library.service import Library
 from server.live import LiveHub
@@ -48,7 +51,7 @@ from server.lock import data_lock
 from server.peers import DatabasePeers
 from server.postgres import embedded_postgres
 from server.preparation import Preparation
-from server.protocol import JobChanged, LibraryChanged
+from server.protocol import BatchChanged, JobChanged, LibraryChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
 from server.recording import RecordingKeeper
@@ -177,7 +180,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
                 log.write(intent, now)
 
         show = Show(deckhand, state, on_intent=take_down)
-        jobs = JobService(db, settings.data)
+        jobs = JobService(db, settings.data, settings.pipeline)
+        batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
             show, auth.authorise, version=version(), status=lambda: deckhand.status, telemetry=deckhand.meters,
@@ -200,6 +204,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             library,
             importer,
             jobs,
+            batches,
             workers,
             show,
             keeper,
@@ -223,20 +228,30 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         deckhand.recorded_s = recording.seconds
         stack.push_async_callback(recording.stop)
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
-        await tasks.start(deckhand.run, show.report, show.notice)
-        await tasks.start(show.run)
-        tasks.start_soon(keeper.run, deckhand, show)
-        for work in (live.run, library.run, jobs.run):
-            tasks.start_soon(work)
-        tasks.start_soon(persistence.keep, show, settings.data / "show.json")
-        tasks.start_soon(Preparation(services).run)
-        await tasks.start(partial(osc.run, settings.osc_port))
-        await tasks.start(partial(services.oscquery.run, settings.oscquery_port))
-        await tasks.start(midi.run)
-        tasks.start_soon(ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run)
-        tasks.start_soon(DawSurface(show).run)
-        await tasks.start(recording.run)
-        tasks.start_soon(lan.run, app)
+        kept = Keeper(show.notice)
+        await tasks.start(kept.begin, "the decks", partial(deckhand.run, show.report, show.notice))
+        await tasks.start(kept.begin, "the show", show.run)
+        for name, work in (
+            ("the keeping of the engine", partial(keeper.run, deckhand, show)),
+            ("the pages' updates", live.run),
+            ("the tidying of files", library.run),
+            ("the care for jobs", jobs.run),
+            ("the progress of batches", batches.run),
+            ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
+            ("the preparation of stems", Preparation(services).run),
+            ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),
+            ("the DAW", DawSurface(show).run),
+            ("the network for phones", partial(lan.run, app)),
+        ):
+            tasks.start_soon(kept.keep, name, work)
+
+        async def hear_osc(*, task_status: TaskStatus[int]) -> None:
+            await osc.run(settings.osc_port, lan=lan.is_open, task_status=task_status)
+
+        await tasks.start(kept.begin, "OSC", hear_osc)
+        await tasks.start(kept.begin, "OSCQuery", partial(services.oscquery.run, settings.oscquery_port))
+        await tasks.start(kept.begin, "MIDI", midi.run)
+        await tasks.start(kept.begin, "recording", recording.run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
         await keeper.wait_first()
@@ -244,12 +259,12 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await importer.start()
         if settings.log:
             logs.append(_begin_log(settings.log, show, deckhand))
-            tasks.start_soon(logs[0].run)
+            tasks.start_soon(kept.keep, "the log of intents", logs[0].run)
         while not server.started:
             await anyio.sleep(0.005)
         url = f"http://{_bracketed(settings.host)}:{settings.port}"
         if settings.workers:
-            tasks.start_soon(_workers(services, url, db.url).run)
+            tasks.start_soon(kept.keep, "the keeping of workers", _workers(services, url, db.url).run)
         if settings.lan:
             await lan.open()
         Address(
@@ -301,6 +316,7 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
             JobChanged(str(job.id), job.kind, str(job.track_id), job.status, job.progress, job.stage or "", job.error),
             job.user_id,
         )
+        services.batches.heard(job)
         if job.status in ("completed", "failed", "cancelled"):
             readiness.forget(job.id)
             services.library.changed(job.track_id, job.user_id)
@@ -319,7 +335,12 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         if services.settings.analyze_on_import and services.settings.workers:
             await jobs.analyse(track_id, user_id)
 
+    def on_batch(batch: Batch) -> None:
+        counts = batch.total, batch.completed, batch.failed, batch.cancelled, batch.running
+        live.publish(BatchChanged(str(batch.id), batch.title, batch.status, batch.progress, *counts), batch.user_id)
+
     jobs.on_job = on_job
+    services.batches.on_batch = on_batch
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)
     show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))
@@ -332,6 +353,7 @@ def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
         url,
         services.settings.broker or broker,
         data / "spool",
+        options=services.settings.pipeline.engine_options(),
         log_file=data / "logs" / "workers.log",
         warm=services.settings.separate_on_load and services.settings.engine in ("auto", "onnx"),
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from server.auth import Authentication
     from server.db import Database
     from server.engine import EngineKeeper
+    from server.jobs.batches import BatchService
     from server.jobs.service import JobService
     from server.jobs.worker_socket import WorkerHub
     from server.lan import Lan
@@ -36,6 +37,7 @@ class Services:
     library: "Library"
     importer: "Importer"
     jobs: "JobService"
+    batches: "BatchService"
     workers: "WorkerHub"
     show: "Show"
     engine: "EngineKeeper"

@@ -7,6 +7,7 @@ Units: `block` in frames, ports as numbers.
 
 import difflib
 import hashlib
+import math
 import os
 import tempfile
 import tomllib
@@ -18,6 +19,7 @@ from typing import Any, Final
 import platformdirs
 
 from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
+from pipeline.settings import DEVICES, PRECISIONS, STEM_FORMATS, PipelineSettings
 from server.errors import SettingsRejected
 
 APP_NAME: Final = "sound-forge-alchemy"
@@ -40,8 +42,8 @@ class Option:
     kind: type
     default: Any
     help: str
-    minimum: int | None = None
-    maximum: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     choices: tuple[str, ...] = ()
     multiple: int = 1
     metavar: str = ""
@@ -81,6 +83,14 @@ OPTIONS: Final = (
     Option("engine", str, "auto", "separation engine", choices=("auto", "onnx", "demucs", "spectral"),
            on_command_line=False),
     Option("model", str, "htdemucs", "separation model", on_command_line=False),
+    Option("device", str, "auto", "where the demucs engine runs", choices=DEVICES, on_command_line=False),
+    Option("precision", str, "auto", "arithmetic of the models", choices=PRECISIONS, on_command_line=False),
+    Option("segment", float, 0.0, "seconds a model hears at once; 0 is its own", 0, 60, on_command_line=False),
+    Option("overlap", float, 0.25, "share of a segment that overlaps the next", 0, 0.5, on_command_line=False),
+    Option("shifts", int, 0, "passes at different offsets, averaged", 0, 10, on_command_line=False),
+    Option("threads", int, 0, "processor threads of a separation; 0 is every core", 0, 256, on_command_line=False),
+    Option("stem_format", str, "flac", "format of stems that leave without one named", choices=STEM_FORMATS,
+           on_command_line=False),
     Option("max_upload_mb", int, 2048, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
     Option("broker", str, "", "message broker URL; empty is the database itself", on_command_line=False),
     Option("secret_key", str, "", "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
@@ -110,6 +120,13 @@ class Settings:
     separate_on_load: bool = True
     engine: str = "auto"
     model: str = "htdemucs"
+    device: str = "auto"
+    precision: str = "auto"
+    segment: float = 0.0
+    overlap: float = 0.25
+    shifts: int = 0
+    threads: int = 0
+    stem_format: str = "flac"
     max_upload_mb: int = 2048
     broker: str = ""
     secret_key: str = field(default="", repr=False)
@@ -128,6 +145,12 @@ class Settings:
     def recordings(self) -> Path:
         """Where recordings go."""
         return self.data / "recordings"
+
+    @property
+    def pipeline(self) -> PipelineSettings:
+        """How separation runs where nothing else is asked for."""
+        shared = ("engine", "model", "device", "precision", "segment", "overlap", "shifts", "threads")
+        return PipelineSettings(**{name: getattr(self, name) for name in shared})
 
     @property
     def engine_log(self) -> Path:
@@ -191,13 +214,15 @@ def _value(option: Option, raw: Any, place: str, faults: list[str]) -> Any:
             return False
         faults.append(f"{place}: {raw!r} is neither yes nor no")
         return option.default
-    if option.kind is int:
+    if option.kind in (int, float):
         try:
-            if isinstance(raw, bool | float):
+            if isinstance(raw, bool) or (option.kind is int and isinstance(raw, float)):
                 raise ValueError
-            number = int(raw)
+            number = option.kind(raw)
+            if not math.isfinite(number):
+                raise ValueError
         except (TypeError, ValueError):
-            faults.append(f"{place}: {raw!r} is not a whole number")
+            faults.append(f"{place}: {raw!r} is not a {'whole ' if option.kind is int else ''}number")
             return option.default
         if (option.minimum is not None and number < option.minimum) or (
             option.maximum is not None and number > option.maximum

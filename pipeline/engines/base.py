@@ -112,11 +112,13 @@ class SeparationEngine(Protocol):
         `mix` is float32 (2, frames) at 44.1 kHz and is only read, as far as the work has got. Work begins at
         `start_frame`, runs ahead, wraps to what is left, and moves whenever `focus` does. Whatever the order, every
         frame has the value it has in any other order. Ends early, within a second, once `cancelled()` is true.
-        Options: `threads`, `precision`, `backend`, `device`, `models_dir`, `done`: ranges of frames (start, stop) that
-        are there already and are not made again, from an attempt that was broken off, and `levels`: mean and standard
-        deviation of the mono sum of the whole mix, without which all of it is read first. Unknown ones are ignored.
+        Options: those of `choices.Choices`, as far as the engine has a use for them; `models_dir`; `done`: ranges of
+        frames (start, stop) that are there already and are not made again, from an attempt that was broken off; and
+        `levels`: mean and standard deviation of the mono sum of the whole mix, without which all of it is read first.
+        Others are ignored.
 
-        Raises ModelMissing, ModelCorrupt, ModelFailed, UnknownModel, EngineUnavailable, AudioRejected.
+        Raises ModelMissing, ModelCorrupt, ModelFailed, OutOfMemory, UnknownModel, EngineUnavailable, AudioRejected,
+        BadOptions.
         """
 
 

@@ -25,10 +25,11 @@ import numpy as np
 
 from audio.units import MODEL_RATE
 from pipeline import models
-from pipeline.engines import overlap
+from pipeline.engines import choices, overlap
 from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, check_model, has_module, never, nowhere
 from pipeline.engines.sharing import Cache, Shared
-from pipeline.errors import DiskFull, EngineUnavailable, ModelCorrupt, ModelFailed, PullFailed
+from pipeline.engines.shifts import shifted
+from pipeline.errors import DiskFull, EngineUnavailable, ModelCorrupt, ModelFailed, OutOfMemory, PullFailed
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,11 @@ _FETCH_TIMEOUT_S: Final = 30.0
 _FOUR: Final = ("drums", "bass", "other", "vocals")
 _LONGEST_S: Final = 10.0
 """Segments of models that can take any length: mdx_extra's own 44 s would let a performer wait for a minute."""
+
+_SHORTEST_S: Final = 1.0
+"""Segments are not made shorter than this where memory is short: below it the models hear too little to tell apart."""
+
+Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +102,17 @@ class DemucsEngine:
         cancelled: Cancelled = never,
         options: Mapping[str, Any] | None = None,
     ) -> Iterator[Stretch]:
-        """Separate as `SeparationEngine.separate` says. Options: device, threads, models_dir, done, levels."""
+        """Separate as `SeparationEngine.separate` says, with all its options but `backend`.
+
+        Where memory runs out, what is left is made in segments of half the length, down to a second; then OutOfMemory.
+        """
         options = options or {}
         bag = self._bags[check_model(self, model)]
         if not (has_module("torch") and has_module("demucs")):
             raise EngineUnavailable(str(self.available(options)), engine=self.name)
-        key = _Key(
-            folders=_folders(options),
-            bag=bag,
-            device=str(options.get("device", "auto")),
-            threads=int(options.get("threads", 0)),
-        )
-        return self._stretches(mix, key, start_frame, focus, cancelled, options.get("done", ()), options.get("levels"))
+        chosen = choices.read(options)
+        key = _Key(_folders(options), bag, chosen.device, chosen.threads, chosen.precision)
+        return self._stretches(mix, key, start_frame, focus, cancelled, options)
 
     def _stretches(
         self,
@@ -116,12 +121,32 @@ class DemucsEngine:
         start: int,
         focus: Focus,
         cancelled: Cancelled,
-        done: overlap.Ranges,
-        levels: overlap.Levels | None,
+        options: Mapping[str, Any],
     ) -> Iterator[Stretch]:
+        chosen = choices.read(options)
         shared = _CACHE.get(key, cancelled)
-        if shared is not None:
-            yield from overlap.separate(mix, _Segments(shared), start, focus, cancelled, done, levels)
+        if shared is None:
+            return
+        made: Ranges = tuple((int(first), int(last)) for first, last in options.get("done", ()))
+        longest_s = shared.model.longest_s
+        length_s = min(chosen.segment or shared.model.usual_s, longest_s)
+        while True:
+            model = shifted(_Segments(shared, length_s, chosen.overlap), chosen.shifts)
+            try:
+                for stretch in overlap.separate(mix, model, start, focus, cancelled, made, options.get("levels")):
+                    made = (*made, (stretch.start, stretch.stop))
+                    yield stretch
+                return
+            except OutOfMemory as error:
+                if length_s / 2 < _SHORTEST_S:
+                    raise OutOfMemory(
+                        f"There is too little memory for this model, even in segments of {length_s:.1f} s; choose the "
+                        "device cpu, another model, or a worker with more memory.",
+                        segment=length_s,
+                    ) from error
+                length_s /= 2
+                log.warning("Memory ran out; going on in segments of %.1f s.", length_s)
+                shared.model.tidy()
 
 
 def unload() -> None:
@@ -135,6 +160,7 @@ class _Key:
     bag: Bag
     device: str
     threads: int
+    precision: str = "auto"
 
 
 def _folders(options: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -252,37 +278,68 @@ class _Networks:
         self.sources = key.bag.sources
         weights = np.array(key.bag.weights or [[1.0] * len(self.sources)] * len(self._networks), np.float32)
         self._shares = weights / weights.sum(axis=0)
+        self._cast = key.precision == "bf16"
         fixed = [float(n.segment) for n in self._networks if type(n).__name__ == "HTDemucs"]
-        longest = min(float(n.segment) for n in self._networks)
-        self.segment = int(MODEL_RATE * (min(fixed) if fixed else min(longest, _LONGEST_S)))
-        self._heard = [
-            int(n.valid_length(self.segment)) if hasattr(n, "valid_length") else self.segment for n in self._networks
+        self.longest_s = min(float(n.segment) for n in self._networks)
+        self.usual_s = min(fixed) if fixed else min(self.longest_s, _LONGEST_S)
+
+    def heard(self, segment: int) -> list[int]:
+        """How many frames each network hears of a segment of that many."""
+        return [
+            segment
+            if self._is_short(network, segment) or not hasattr(network, "valid_length")
+            else int(network.valid_length(segment))
+            for network in self._networks
         ]
-        self.padded = max(self._heard)
+
+    @staticmethod
+    def _is_short(network: Any, segment: int) -> bool:
+        """Whether a network of fixed length (htdemucs) is to hear less than that, not the rest as silence."""
+        return hasattr(network, "use_train_segment") and segment < int(network.segment * network.samplerate)
+
+    def tidy(self) -> None:
+        """Give back what a pass that ran out of memory has left."""
+        if self._device.type == "cuda":
+            self._torch.cuda.empty_cache()
 
     def _stop(self, *_: object) -> None:
         if self._cancelled():
             raise _Abandoned
 
-    def run(self, chunk: Audio, cancelled: Cancelled) -> Audio | None:
-        """Separate float32 (2, padded); None when cancelled, which is noticed before each layer."""
+    def run(self, chunk: Audio, segment: int, cancelled: Cancelled) -> Audio | None:
+        """Separate float32 (2, padded) of a segment; None when cancelled, which is noticed before each layer.
+
+        Raises OutOfMemory, ModelFailed.
+        """
         torch = self._torch
+        lengths = self.heard(segment)
         out = np.zeros((len(self.sources), *chunk.shape), np.float32)
         self._cancelled = cancelled
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._cast):
                 heard = torch.from_numpy(chunk).to(self._device)[None]
-                for network, length, share in zip(self._networks, self._heard, self._shares, strict=True):
+                for network, length, share in zip(self._networks, lengths, self._shares, strict=True):
+                    network.use_train_segment = not self._is_short(network, segment)
                     first = (chunk.shape[1] - length) // 2
                     answer = network(heard[..., first : first + length])[0].float().cpu().numpy()
                     out[..., first : first + length] += share[:, None, None] * answer
         except _Abandoned:
             return None
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
+            if _is_memory(error):
+                raise OutOfMemory from error
             raise ModelFailed(f"PyTorch failed: {str(error)[:300]}") from error
         finally:
             self._cancelled = never
         return out
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether PyTorch means that memory ran out: on a GPU by a class of its own, on a processor by its words alone."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = str(error).lower()
+    return "out of memory" in words or "can't allocate memory" in words or "not enough memory" in words
 
 
 def _device(torch: Any, wanted: str) -> Any:
@@ -296,20 +353,21 @@ class _Segments:
 
     normalise = True
 
-    def __init__(self, shared: Shared[_Networks]) -> None:
+    def __init__(self, shared: Shared[_Networks], length_s: float, share: float) -> None:
         self._shared = shared
         self.sources = shared.model.sources
-        self.segment = shared.model.segment
-        self.stride = int(0.75 * self.segment)
+        self.segment = int(MODEL_RATE * length_s)
+        self.stride = int((1 - share) * self.segment)
+        self._padded = max(shared.model.heard(self.segment))
 
     def padded(self, frames: int) -> int:
         """Every segment is heard at one length."""
-        return self._shared.model.padded
+        return self._padded
 
     def run(self, chunk: Audio, cancelled: Cancelled) -> Audio | None:
         """Separate one segment."""
         with self._shared.turns.turn(cancelled) as mine:
-            return self._shared.model.run(chunk, cancelled) if mine else None
+            return self._shared.model.run(chunk, self.segment, cancelled) if mine else None
 
 
 _load: Callable[[_Key], _Networks] = _Networks

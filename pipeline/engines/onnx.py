@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import models
-from pipeline.engines import overlap, spectrogram
+from pipeline.engines import choices, overlap, spectrogram
 from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, check_model, has_module, never, nowhere
 from pipeline.engines.onnx_runtimes import RUNTIMES, SEGMENT, SOURCES, Runtime
 from pipeline.engines.sharing import Cache, Shared
+from pipeline.engines.shifts import shifted
 from pipeline.errors import EngineUnavailable, ModelCorrupt, ModelMissing, PipelineError
-
-_STRIDE: Final = int(0.75 * SEGMENT)
 
 
 class OnnxEngine:
@@ -57,21 +56,22 @@ class OnnxEngine:
         cancelled: Cancelled = never,
         options: Mapping[str, Any] | None = None,
     ) -> Iterator[Stretch]:
-        """Separate as `SeparationEngine.separate` says, with all its options but `device`."""
+        """Separate as `SeparationEngine.separate` says, with all its options but `device` and `segment`: the file takes
+        one length.
+        """
         check_model(self, model)
         options = options or {}
-        return self._stretches(
-            mix, self.key(options), start_frame, focus, cancelled, options.get("done", ()), options.get("levels")
-        )
+        return self._stretches(mix, self.key(options), start_frame, focus, cancelled, options)
 
     def key(self, options: Mapping[str, Any]) -> "LoadKey":
-        """What has to be loaded for these options. Raises ModelMissing, EngineUnavailable."""
+        """What has to be loaded for these options. Raises ModelMissing, EngineUnavailable, BadOptions."""
+        chosen = choices.read(options)
         return LoadKey(
             file=self._path(options),
             checked=self._file is None,
-            backends=_backends(str(options.get("backend", "auto"))),
-            precision=str(options.get("precision", "auto")),
-            threads=int(options.get("threads", 0)) or cores(),
+            backends=_backends(chosen.backend),
+            precision=chosen.precision,
+            threads=chosen.threads or cores(),
         )
 
     def _stretches(
@@ -81,12 +81,14 @@ class OnnxEngine:
         start: int,
         focus: Focus,
         cancelled: Cancelled,
-        done: overlap.Ranges,
-        levels: overlap.Levels | None,
+        options: Mapping[str, Any],
     ) -> Iterator[Stretch]:
+        chosen = choices.read(options)
         shared = _CACHE.get(key, cancelled)
         if shared is not None:
-            yield from overlap.separate(mix, _Htdemucs(shared, key.threads), start, focus, cancelled, done, levels)
+            model = shifted(_Htdemucs(shared, key.threads, chosen.overlap), chosen.shifts)
+            done, levels = options.get("done", ()), options.get("levels")
+            yield from overlap.separate(mix, model, start, focus, cancelled, done, levels)
 
     def _path(self, options: Mapping[str, Any]) -> Path:
         if self._file is not None:
@@ -137,12 +139,12 @@ class _Htdemucs:
 
     sources = SOURCES
     segment = SEGMENT
-    stride = _STRIDE
     normalise = True
 
-    def __init__(self, shared: Shared[Runtime], workers: int) -> None:
+    def __init__(self, shared: Shared[Runtime], workers: int, share: float) -> None:
         self._shared = shared
         self._workers = workers
+        self.stride = int((1 - share) * SEGMENT)
 
     def padded(self, frames: int) -> int:
         """The network always hears 7.8 s."""

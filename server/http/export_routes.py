@@ -79,18 +79,25 @@ async def _send(call: Call, made: Awaitable[StoredFile]) -> Response:
     return _SentOnce(send_file(call.request, file, download=True), lambda: _exports(call).drop(file))
 
 
-async def export_stem(call: Call) -> Response:
+def _wanted(call: Call) -> str:
+    """Return the format in which stems are to leave: the one asked for, else that of the settings; "" is as stored."""
     query: AudioQuery = call.query
-    if query.format:
-        return await _send(call, _exports(call).stem(call.id(), call.user_id, query.format))
+    settled = call.services.settings.stem_format
+    return query.format or ("" if settled == "flac" else settled)
+
+
+async def export_stem(call: Call) -> Response:
+    kind = _wanted(call)
+    if kind:
+        return await _send(call, _exports(call).stem(call.id(), call.user_id, kind))
     return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id), download=True)
 
 
 async def export_stems(call: Call) -> Response:
     """Send the chosen stems: converted, or as they are stored, which needs no waiting."""
-    query: AudioQuery = call.query
-    if query.format:
-        return await _send(call, _exports(call).track("stems", call.id(), call.user_id, {"format": query.format}))
+    kind = _wanted(call)
+    if kind:
+        return await _send(call, _exports(call).track("stems", call.id(), call.user_id, {"format": kind}))
     library = call.services.library
     track = await library.track(call.id(), call.user_id)
     chosen = [stem for stem in track.stems if stem.chosen]

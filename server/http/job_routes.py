@@ -27,7 +27,7 @@ OLD_TYPES: Final[dict[str, tuple[str, ...]]] = {
 
 async def separate(call: Call) -> JobView:
     asked = call.input(shapes.Separate)
-    job = await call.services.jobs.separate(call.id(), call.user_id, asked.engine or "auto", asked.model, asked.options)
+    job = await call.services.jobs.separate(call.id(), call.user_id, asked.engine, asked.model, asked.options)
     return view(job)
 
 
@@ -45,6 +45,7 @@ async def list_jobs(call: Call) -> JobList:
         track_id=query.track_id,
         kind=query.kind,
         status=query.status,
+        batch_id=query.batch_id,
         limit=query.limit,
         offset=query.offset,
     )
@@ -84,7 +85,7 @@ async def list_engines(call: Call) -> dict[str, Any]:
 
 async def old_separate(call: Call) -> dict[str, Any]:
     asked = call.input(shapes.OldSeparate)
-    job = await call.services.jobs.separate(asked.track_id, call.user_id, asked.engine or "auto", asked.model)
+    job = await call.services.jobs.separate(asked.track_id, call.user_id, asked.engine, asked.model)
     return {"success": True, "job_id": job.id, "status": job.status, "track_id": job.track_id, "model": job.model}
 
 

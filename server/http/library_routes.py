@@ -16,7 +16,7 @@ from server.http import shapes
 from server.http.answers import json_answer
 from server.http.files import send_file
 from server.http.table import Call, Row
-from server.http.upload import receive_upload
+from server.http.upload import receive_upload, while_connected
 from server.library.playlists import PlaylistChange
 from server.library.records import Page, Playlist, Track, TrackChange
 
@@ -41,8 +41,9 @@ async def upload_track(call: Call) -> Response:
     path = library.new_upload()
     try:
         upload = await receive_upload(call.request, path, call.services.settings.max_upload_mb << 20)
-        done = await library.receive(
-            path, call.user_id, upload.filename, upload.fields.get("title"), upload.fields.get("artist"), move=True
+        words = upload.fields.get("title"), upload.fields.get("artist")
+        done = await while_connected(
+            call.request, library.receive(path, call.user_id, upload.filename, *words, move=True)
         )
     finally:
         await library.drop_upload(path)
@@ -102,7 +103,8 @@ async def put_stem(call: Call) -> Track:
     path = library.new_upload()
     try:
         await receive_upload(call.request, path, call.services.settings.max_upload_mb << 20)
-        return await library.add_stem(track_id, call.user_id, call.request.path_params["stem_type"], path)
+        stem_type = call.request.path_params["stem_type"]
+        return await while_connected(call.request, library.add_stem(track_id, call.user_id, stem_type, path))
     finally:
         await library.drop_upload(path)
 

@@ -14,6 +14,7 @@ import msgspec
 
 from server.auth import Authentication
 from server.db import Database
+from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
 from server.library.service import Library
 from server.protocol import Peer, Value
@@ -28,7 +29,7 @@ class Jobs(Protocol):
         self,
         track_id: UUID,
         user_id: int,
-        engine: str = "auto",
+        engine: str = "",
         model: str = "",
         options: Mapping[str, Any] | None = None,
         *,
@@ -45,6 +46,7 @@ class Jobs(Protocol):
         track_id: UUID | None = None,
         kind: Kind | None = None,
         status: str | None = None,
+        batch_id: UUID | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> list[Job]: ...
@@ -133,6 +135,8 @@ class HttpSettings(Protocol):
     def lan(self) -> bool: ...
     @property
     def max_upload_mb(self) -> int: ...
+    @property
+    def stem_format(self) -> str: ...
 
 
 class HttpServices(Protocol):
@@ -152,6 +156,8 @@ class HttpServices(Protocol):
     def importer(self) -> PcmReader: ...
     @property
     def jobs(self) -> Jobs: ...
+    @property
+    def batches(self) -> BatchService: ...
     @property
     def workers(self) -> Workers: ...
     @property

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from server.http import (
+    batch_routes,
     export_routes,
     job_routes,
     library_routes,
@@ -42,6 +43,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *export_routes.ROWS,
         *similar_routes.ROWS,
         *job_routes.ROWS,
+        *batch_routes.ROWS,
         *show_routes.ROWS,
         *midi_routes.ROWS,
         *recording_routes.ROWS,

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from server.errors import BadRequest
+from server.jobs.batches import Batch, BatchKind
 from server.jobs.job import Job, Kind
 from server.library.records import Analysis, PlaylistRow, Stem
 from server.marks import Grid, HotCue, Marks
@@ -36,6 +37,7 @@ class JobQuery(Strict, frozen=True):
     """`GET /api/jobs`."""
 
     track_id: UUID | None = None
+    batch_id: UUID | None = None
     kind: Kind | None = None
     status: str | None = None
     limit: int = 100
@@ -43,11 +45,33 @@ class JobQuery(Strict, frozen=True):
 
 
 class Separate(Strict, frozen=True):
-    """Which engine and model; `auto` takes the best there is."""
+    """Which engine and model: `auto` takes the best there is, nothing what the settings say.
 
-    engine: str = "auto"
+    `options`: device, precision, backend, threads, segment, overlap, shifts.
+    """
+
+    engine: str = ""
     model: str = ""
     options: dict[str, Any] = {}
+
+
+class BatchNew(Strict, frozen=True):
+    """The same work on many tracks: those named, or a playlist's. `kinds`: processing (stems), analysis, or both."""
+
+    track_ids: tuple[UUID, ...] = ()
+    playlist_id: UUID | None = None
+    kinds: tuple[BatchKind, ...] = ("processing",)
+    title: str = ""
+    engine: str = ""
+    model: str = ""
+    options: dict[str, Any] = {}
+    features: tuple[str, ...] = ()
+
+
+class BatchList(msgspec.Struct, frozen=True):
+    """Batches, newest first."""
+
+    batches: list[Batch]
 
 
 class Analyze(Strict, frozen=True):
@@ -117,7 +141,7 @@ class OldSeparate(Strict, frozen=True):
 
     track_id: UUID
     model: str = ""
-    engine: str = "auto"
+    engine: str = ""
 
 
 class OldAnalyze(Strict, frozen=True):
@@ -178,6 +202,7 @@ class JobView(msgspec.Struct, frozen=True):
     id: UUID
     kind: str
     track_id: UUID
+    batch_id: UUID | None
     engine: str | None
     model: str | None
     features: tuple[str, ...]
@@ -187,6 +212,7 @@ class JobView(msgspec.Struct, frozen=True):
     priority: int
     attempts: int
     lock_version: int
+    options: dict[str, Any]
     error: str | None
     error_code: str | None
     started_at: datetime.datetime | None

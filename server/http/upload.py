@@ -1,4 +1,5 @@
-"""Receiving an upload: multipart parsed as it comes, the file straight to disk, never whole in memory.
+"""Receiving an upload: multipart parsed as it comes, the file straight to disk, never whole in memory; and working on
+it for as long as its sender is there.
 
 Owner: one request. The size is bounded, field by field; the file's name is only words for people.
 Units: bytes.
@@ -6,15 +7,16 @@ Units: bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
+import anyio
 import anyio.to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.errors import BadRequest
 from server.library.errors import UploadTooLarge
@@ -26,6 +28,8 @@ _OVERHEAD: Final = 64 << 10
 """What boundaries, headers and the other fields may take beside the file."""
 
 _WRITE_AT: Final = 1 << 20
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,6 +71,33 @@ async def receive_upload(request: Request, target: Path, limit: int) -> Upload:
     if not parts.upload.has_file:
         raise BadRequest("There is no field called file in the upload.")
     return parts.upload
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """Return what `work` returns; it is cancelled when the client hangs up. Call with the body read to its end.
+
+    What `work` raises comes out as it is. Raises ClientDisconnect.
+    """
+    done: list[T] = []
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        try:
+            done.append(await work)
+        except Exception as error:  # not through the group, which would wrap it
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not done:
+        raise ClientDisconnect
+    return done[0]
 
 
 def _write(file: BinaryIO, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Which engine and model a request for stems means, decided when the job is made.
+"""Which engine, model and options a request for stems means, decided when the job is made.
 
 Owner: nobody; pure but for a look at what is installed. Nothing heavy is loaded.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from pipeline.engines import base
+from pipeline.engines import base, choices
 from pipeline.errors import PipelineError
 from server.errors import BadRequest
 
@@ -29,6 +29,14 @@ async def resolve(engine: str, model: str, offers: Offers, options: Mapping[str,
         return chosen.name, base.check_model(chosen, model)
     except PipelineError as error:
         raise BadRequest(str(error), **error.details) from error
+
+
+def chosen_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as they go into a job. Raises BadRequest for one that is unknown or out of range."""
+    try:
+        return choices.checked(options)
+    except PipelineError as error:
+        raise BadRequest(str(error)) from error
 
 
 def _choose(engine: str, model: str, offers: Offers, options: Mapping[str, Any]) -> base.SeparationEngine:

@@ -39,6 +39,7 @@ class Job(msgspec.Struct, frozen=True):
     features: list[str] | None = None
     #: Higher is sooner.
     priority: int = 0
+    batch_id: UUID | None = None
     options: dict[str, Any] = {}
     #: What went wrong, in a sentence for the performer; None unless the job failed.
     error: str | None = None
@@ -51,7 +52,12 @@ class Job(msgspec.Struct, frozen=True):
 
 COLUMNS: Final = (
     "j.id, j.kind, j.track_id, t.user_id, j.status, j.stage, j.progress, j.attempts, j.lock_version, j.engine, "
-    "j.model, j.features, j.priority, j.options, j.error, j.error_code, j.started_at, j.finished_at, "
-    "j.inserted_at, j.updated_at"
+    "j.model, j.features, j.priority, coalesce(p.batch_job_id, a.batch_job_id) AS batch_id, j.options, j.error, "
+    "j.error_code, j.started_at, j.finished_at, j.inserted_at, j.updated_at"
 )
-"""What a `Job` is made of, from `jobs j JOIN tracks t ON t.id = j.track_id`."""
+"""What a `Job` is made of, from `SOURCE`."""
+
+SOURCE: Final = (
+    "jobs j JOIN tracks t ON t.id = j.track_id LEFT JOIN processing_jobs p ON p.id = j.id "
+    "LEFT JOIN analysis_jobs a ON a.id = j.id"
+)

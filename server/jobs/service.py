@@ -25,7 +25,7 @@ from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction, key
 from server.errors import BadRequest, Conflict, DatabaseGone, NotFound, ServerError
 from server.jobs import results, store, transitions
-from server.jobs.engines import resolve
+from server.jobs.engines import chosen_options, resolve
 from server.jobs.job import Job, Kind
 from server.jobs.receiver import OnStem, OnStretch, Reception, StemReceiver
 
@@ -97,42 +97,55 @@ class JobService:
         self,
         track_id: UUID,
         user_id: int,
-        engine: str = "auto",
+        engine: str = "",
         model: str = "",
         options: Mapping[str, Any] | None = None,
         *,
         priority: int = 0,
     ) -> Job:
-        """Return a job that separates the track; one that waits or runs for the same engine and model is returned as
-        is.
+        """Return a job that separates the track; one that waits or runs for the same is returned as is.
 
-        `options` are the engine's (`threads`, `precision`, ...). Raises NotFound, BadRequest (unknown engine or model,
-        or one that runs nowhere here), DatabaseGone.
+        Without an engine those of the settings are taken, and of the `options` (`pipeline.engines.choices`) those that
+        are not named. Raises NotFound, BadRequest (an engine, model or option that is unknown, or runs nowhere here),
+        DatabaseGone.
         """
-        chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
+        chosen, model, asked = await self.plan(engine, model, options or {})
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
                 "SELECT id FROM processing_jobs WHERE track_id = $1 AND engine = $2 AND model = $3 AND NOT preview "
-                "AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
-                track_id, chosen, model,
+                "AND options = $4 AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
+                track_id, chosen, model, asked,
             )  # fmt: skip
             if known is not None:
-                return await store.find(tx, known)
+                return await self._sooner(tx, await store.find(tx, known), priority)
             job_id = await tx.value(
                 "INSERT INTO processing_jobs (track_id, engine, model, options, priority) VALUES ($1, $2, $3, $4, $5) "
                 "RETURNING id",
-                track_id, chosen, model, dict(options or {}), priority,
+                track_id, chosen, model, asked, priority,
             )  # fmt: skip
-            job = await self._queue(tx, await store.find(tx, job_id))
-        self._tell(job)
+            job = await self.queue(tx, await store.find(tx, job_id))
+        self.tell(job)
         return job
+
+    async def plan(self, engine: str, model: str, options: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+        """Return engine, model and options of a separation as they go into a job. Raises BadRequest."""
+        if not engine:
+            engine, model = self._settings.engine, model or self._settings.model
+        chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
+        return chosen, model, self._settings.job_options() | chosen_options(options)
+
+    @staticmethod
+    def features(names: Sequence[str]) -> list[str]:
+        """Return what an analysis is to find, as it goes into a job. Raises BadRequest."""
+        wanted = sorted(set(names))
+        if unknown := [name for name in wanted if name not in FEATURES]:
+            raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
+        return wanted
 
     async def analyse(self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0) -> Job:
         """Return a job that analyses the track (everything when no feature is named). Raises like `separate`."""
-        wanted = sorted(set(features))
-        if unknown := [name for name in wanted if name not in FEATURES]:
-            raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
+        wanted = self.features(features)
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
@@ -141,13 +154,13 @@ class JobService:
                 track_id, wanted,
             )  # fmt: skip
             if known is not None:
-                return await store.find(tx, known)
+                return await self._sooner(tx, await store.find(tx, known), priority)
             job_id = await tx.value(
                 "INSERT INTO analysis_jobs (track_id, features, priority) VALUES ($1, $2, $3) RETURNING id",
                 track_id, wanted, priority,
             )  # fmt: skip
-            job = await self._queue(tx, await store.find(tx, job_id))
-        self._tell(job)
+            job = await self.queue(tx, await store.find(tx, job_id))
+        self.tell(job)
         return job
 
     async def get(self, job_id: UUID, user_id: int | None = None) -> Job:
@@ -161,11 +174,12 @@ class JobService:
         track_id: UUID | None = None,
         kind: Kind | None = None,
         status: str | None = None,
+        batch_id: UUID | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> list[Job]:
         """Return jobs that fit, newest first."""
-        return await store.select(self._db, user_id, track_id, kind, status, limit, offset)
+        return await store.select(self._db, user_id, track_id, kind, status, limit, offset, batch_id)
 
     async def cancel(self, job_id: UUID, user_id: int | None = None) -> Job:
         """Cancel a job that waits or runs; its partial output goes. Raises NotFound, Conflict when it is over."""
@@ -181,8 +195,8 @@ class JobService:
         async with self._db.transaction() as tx:
             job = _of_user(await store.find_locked(tx, job_id), user_id)
             await store.unqueue(tx, job.id)
-            job = await self._queue(tx, await store.move(tx, job, "queued"))
-        self._tell(job)
+            job = await self.queue(tx, await store.move(tx, job, "queued"))
+        self.tell(job)
         return job
 
     def focus(self, track_id: UUID, positions_s: Sequence[float]) -> None:
@@ -223,7 +237,7 @@ class JobService:
         if before is not None and before[1] is not worker:
             before[1].cancel(job_id, "Another worker is at it now.")
         self._running[job_id] = (job, worker)
-        self._tell(job)
+        self.tell(job)
         return job
 
     def left(self, worker: Worker) -> None:
@@ -252,7 +266,7 @@ class JobService:
             return
         self._told[job.id] = now
         if await store.note(self._db, job, percent, stage[:100]):
-            self._tell(await store.find(self._db, job.id))
+            self.tell(await store.find(self._db, job.id))
 
     async def separated(self, job_id: UUID, reception: Reception, data: Mapping[str, Any]) -> Job:
         """All stems are here: choose them and complete the job. Raises BadRequest when one is missing, IllegalMove."""
@@ -311,7 +325,7 @@ class JobService:
             await store.note(tx, job, job.progress, "waiting to try again")
             job = await store.find(tx, job_id)
         self._running.pop(job_id, None)
-        self._tell(job)
+        self.tell(job)
 
     # -- healing -----------------------------------------------------------------------------------------------------
 
@@ -346,14 +360,26 @@ class JobService:
     async def _requeue(self, job: Job) -> None:
         async with self._db.transaction() as tx:
             log.warning("Job %s had no message; it is queued again.", job.id)
-            await self._queue(tx, await store.find_locked(tx, job.id))
+            await self.queue(tx, await store.find_locked(tx, job.id))
 
     # -- within ------------------------------------------------------------------------------------------------------
 
-    async def _queue(self, tx: Transaction, job: Job) -> Job:
-        """Put the message of a job that is queued; its number is the job's version, so that each is another one."""
-        await store.put(tx, message(_work(job), job.lock_version), job.priority)
+    async def queue(self, tx: Transaction, job: Job) -> Job:
+        """Put the message of a job that is queued; its number is the job's version, so that each is another one.
+
+        One of a paused batch waits without a message, unless a deck needs it.
+        """
+        waits = job.batch_id is not None and job.priority < PRIORITY_LIVE and await store.is_paused(tx, job.batch_id)
+        if not waits:
+            await store.put(tx, message(_work(job), job.lock_version), job.priority, job.user_id)
         return job
+
+    async def _sooner(self, tx: Transaction, job: Job, priority: int) -> Job:
+        """Return a job that is there already, done sooner where it is asked for more urgently now."""
+        if priority <= job.priority:
+            return job
+        job = await store.hurry(tx, job, priority)
+        return await self.queue(tx, job) if job.status == "queued" else job
 
     async def _close(self, tx: Transaction, job: Job, outcome: str, error: str | None) -> None:
         """Take away what a job that ends without a result has left in the database."""
@@ -368,11 +394,12 @@ class JobService:
         self._told.pop(job.id, None)
         if entry is not None and job.status == "cancelled":
             entry[1].cancel(job.id, cancelled or "cancelled")
-        self._tell(job)
+        self.tell(job)
         if job.kind == "processing" and job.status != "completed":
             await self.receiver.discard(job)
 
-    def _tell(self, job: Job) -> None:
+    def tell(self, job: Job) -> None:
+        """Let everybody know how a job is now."""
         try:
             self.on_job(job)
         except Exception:

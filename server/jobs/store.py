@@ -15,10 +15,10 @@ from pipeline.pcm import Ranges
 from server.db import Queries, Transaction
 from server.errors import NotFound
 from server.jobs import results, transitions
-from server.jobs.job import ATTEMPT_COLUMNS, COLUMNS, TABLES, Job, Kind
+from server.jobs.job import ATTEMPT_COLUMNS, COLUMNS, SOURCE, TABLES, Job, Kind
 
 _STEM: Final = "id, stem_type, status, file_path, frames, sample_rate, ranges, options"
-_FROM: Final = "FROM jobs j JOIN tracks t ON t.id = j.track_id"
+_FROM: Final = f"FROM {SOURCE}"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -88,6 +88,7 @@ async def select(
     status: str | None,
     limit: int,
     offset: int,
+    batch_id: UUID | None = None,
 ) -> list[Job]:
     """Return jobs that fit, newest first; None fits everything."""
     return await db.all(
@@ -95,8 +96,9 @@ async def select(
         f"SELECT {COLUMNS} {_FROM} WHERE ($1::bigint IS NULL OR t.user_id = $1) "
         "AND ($2::uuid IS NULL OR j.track_id = $2) "
         "AND ($3::text IS NULL OR j.kind = $3) AND ($4::text IS NULL OR j.status = $4) "
+        "AND ($7::uuid IS NULL OR coalesce(p.batch_job_id, a.batch_job_id) = $7) "
         "ORDER BY j.inserted_at DESC, j.id LIMIT $5 OFFSET $6",
-        user_id, track_id, kind, status, limit, offset,
+        user_id, track_id, kind, status, limit, offset, batch_id,
     )  # fmt: skip
 
 
@@ -129,12 +131,26 @@ async def note(db: Queries, job: Job, percent: int, stage: str) -> int:
     )  # fmt: skip
 
 
-async def put(tx: Transaction, message: QueueMessage, priority: int) -> None:
-    """Put a message in the queue."""
+async def put(tx: Transaction, message: QueueMessage, priority: int, owner: int | None = None) -> None:
+    """Put a message in the queue; users (`owner`) are served in turns."""
     await tx.execute(
-        "SELECT queue.put($1, $2, $3, $4, $5, 0, $6)",
-        message.message_id, message.queue, message.actor, message.payload, priority, message.subject,
+        "SELECT queue.put($1, $2, $3, $4, $5, 0, $6, $7)",
+        message.message_id, message.queue, message.actor, message.payload, priority, message.subject, owner,
     )  # fmt: skip
+
+
+async def is_paused(tx: Transaction, batch_id: UUID) -> bool:
+    """Say whether a batch is paused, which it or its going on then stays until the transaction ends."""
+    return bool(await tx.value("SELECT status = 'paused' FROM batch_jobs WHERE id = $1 FOR SHARE", batch_id))
+
+
+async def hurry(tx: Transaction, job: Job, priority: int) -> Job:
+    """Let a job that waits be done sooner."""
+    await tx.execute(f"UPDATE {TABLES[job.kind]} SET priority = $2 WHERE id = $1", job.id, priority)
+    await tx.execute(
+        "UPDATE queue.messages SET priority = $2 WHERE subject = $1 AND state = 'queued'", str(job.id), priority
+    )
+    return await find(tx, job.id)
 
 
 async def unqueue(tx: Transaction, job_id: UUID) -> None:
@@ -163,6 +179,8 @@ async def orphans(db: Queries) -> list[Job]:
         Job,
         f"SELECT {COLUMNS} {_FROM} WHERE j.status IN ('queued', 'downloading', 'processing') "
         "AND j.updated_at < now() - interval '30 seconds' "
+        "AND NOT EXISTS (SELECT FROM batch_jobs b WHERE b.id = coalesce(p.batch_job_id, a.batch_job_id) "
+        "AND b.status = 'paused') "
         "AND NOT EXISTS (SELECT FROM queue.messages m WHERE m.subject = j.id::text)",
     )
 

@@ -313,7 +313,7 @@ class _Connection:
                 if message.transient:
                     await self._jobs.stumbled(reception.job.id, message.message)
                 else:
-                    await self._jobs.failed(reception.job.id, message.message)
+                    await self._jobs.failed(reception.job.id, message.message, message.code[:60])
                 self._receptions.pop(message.job, None)
                 self._say(wire.Ack(message.seq))
 

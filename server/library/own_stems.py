@@ -33,10 +33,18 @@ BLOCK_FRAMES: Final = 1 << 18
 
 
 async def add_stem(
-    db: Database, storage: Storage, importer: Decoder, track_id: UUID, user_id: int, stem_type: str, upload: Path
+    db: Database,
+    storage: Storage,
+    importer: Decoder,
+    track_id: UUID,
+    user_id: int,
+    stem_type: str,
+    upload: Path,
+    staging: Path,
 ) -> None:
     """Make the file `upload` the track's stem of this type; separated stems stay, unchosen.
 
+    `staging` is an empty folder to work in, which the caller keeps from being tidied away, and removes.
     Raises NotFound, BadRequest (unknown type, other length), NotAudio, StorageFull, DatabaseGone.
     """
     if stem_type not in STEM_TYPES:
@@ -47,29 +55,24 @@ async def add_stem(
     frames = -(-row.reference_frames * MODEL_RATE // row.reference_rate)
     relative = PurePosixPath("stems") / str(track_id) / "own" / f"{stem_type}-{uuid4().hex[:12]}.flac"
     target = storage.path(relative)
-    staging = storage.stage(uuid4().hex)
     try:
-        try:
-            reference = await importer.decode(upload, staging)
-            length_s, track_s = reference.frames / reference.rate, row.reference_frames / row.reference_rate
-            if abs(length_s - track_s) > LENGTH_SLACK_S:
-                raise BadRequest(
-                    f"The stem is {length_s:.2f} s long and the track {track_s:.2f} s: they are not of one recording."
-                )
-            await _encode(importer, reference, staging / "reference.flac", frames, staging / "stem.flac")
-        except AudioError as error:
-            raise from_audio(error) from error
-        with full_disk_is_our_error():
-            await anyio.to_thread.run_sync(_publish, staging / "stem.flac", target)
-        try:
-            await _insert(db, track_id, stem_type, relative, target, frames, reference.gain)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(target.unlink)
-            raise
-    finally:
+        reference = await importer.decode(upload, staging)
+        length_s, track_s = reference.frames / reference.rate, row.reference_frames / row.reference_rate
+        if abs(length_s - track_s) > LENGTH_SLACK_S:
+            raise BadRequest(
+                f"The stem is {length_s:.2f} s long and the track {track_s:.2f} s: they are not of one recording."
+            )
+        await _encode(importer, reference, staging / "reference.flac", frames, staging / "stem.flac")
+    except AudioError as error:
+        raise from_audio(error) from error
+    with full_disk_is_our_error():
+        await anyio.to_thread.run_sync(_publish, staging / "stem.flac", target)
+    try:
+        await _insert(db, track_id, stem_type, relative, target, frames, reference.gain)
+    except BaseException:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(storage.discard, staging)
+            await anyio.to_thread.run_sync(target.unlink)
+        raise
 
 
 async def _encode(importer: Decoder, reference: Reference, source: Path, frames: int, target: Path) -> None:

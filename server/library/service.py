@@ -166,7 +166,8 @@ class Library:
     ) -> Imported:
         """Bring an audio file into the library; with `move` the file itself is taken, else copied.
 
-        The same audio twice is one track. Whatever goes wrong, nothing is left behind.
+        The same audio twice is one track. Whatever goes wrong, nothing is left behind. Cancelled, it stops the decode;
+        once the track is in the library it is told and followed up as any other.
         Raises NotAudio, StorageFull, DatabaseGone.
         """
         filename = filename if filename is not None else path.name
@@ -185,13 +186,15 @@ class Library:
             return imported
         track_id = imported.track.id
         self._tell(track_id, user_id, "added")
-        if self._on_import is not None:
+        if self._on_import is None:
+            return imported
+        with anyio.CancelScope(shield=True):
             try:
                 await self._on_import(track_id, user_id)
             except ServerError as error:
                 _log.warning("after the import of %s: %s", track_id, error)
-            return Imported(await self.track(track_id, user_id), existing=False)
-        return imported
+            track = await self.track(track_id, user_id)
+        return Imported(track, existing=False)
 
     async def _import(
         self,
@@ -249,12 +252,13 @@ class Library:
         try:
             with anyio.CancelScope(shield=True):
                 await self._insert(track_id, columns, folder)
+                made_track = await self.track(track_id, user_id)
         except AlreadyThere:
             known = await self._by_audio(reference.sha256, user_id)
             if known is None:
                 raise
             return Imported(known, existing=True)
-        return Imported(await self.track(track_id, user_id), existing=False)
+        return Imported(made_track, existing=False)
 
     async def _insert(self, track_id: UUID, columns: dict[str, object], folder: Path) -> None:
         """Make row and files appear together."""
@@ -341,7 +345,13 @@ class Library:
 
     async def add_stem(self, track_id: UUID, user_id: int, stem_type: str, upload: Path) -> Track:
         """Make the file `upload` the track's stem of this type. Raises as `own_stems.add_stem` does."""
-        await own_stems.add_stem(self._db, self.storage, self._importer, track_id, user_id, stem_type, upload)
+        staging = await self.new_scratch()
+        try:
+            await own_stems.add_stem(
+                self._db, self.storage, self._importer, track_id, user_id, stem_type, upload, staging
+            )
+        finally:
+            await self.drop_scratch(staging)
         self._untidy.set()
         self._tell(track_id, user_id, "changed")
         return await self.track(track_id, user_id)

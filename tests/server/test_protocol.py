@@ -17,6 +17,7 @@ SAMPLES: tuple[protocol.ServerMessage, ...] = (
     protocol.JobChanged("j", "separate", "t", "failed", 40, "segment 2", "the model file is damaged; pull it again"),
     protocol.LibraryChanged("t", "added"),
     protocol.PeersChanged([protocol.Peer("192.168.1.9:5000", "waiting", 2)]),
+    protocol.BatchChanged("b", "Saturday", "processing", 25, 8, 2, 0, 0, 2),
     protocol.LearnChanged("/deck/1/volume", "waiting"),
     protocol.StemsReady("t", [(0.0, 1.5), (4.0, 9.25)]),
     protocol.Notice("warning", "engine_lost", "the engine is gone and is started again"),

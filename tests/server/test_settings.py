@@ -47,11 +47,8 @@ def test_switches_in_the_environment(tmp_path: Path, text: str, value: bool) -> 
 
 def test_every_option_can_be_set_from_every_place(tmp_path: Path) -> None:
     for option in OPTIONS:
-        given = {
-            bool: "0",
-            int: str(option.minimum or option.multiple),
-            str: option.choices[-1] if option.choices else "text",
-        }
+        chosen = option.choices[-1] if option.choices else "text"
+        given = {bool: "0", int: str(option.minimum or option.multiple), float: "0.5", str: chosen}
         text = "48000" if option.key == "rate" else given[option.kind]
         value = getattr(load({"data": tmp_path}, {option.variable: text}), option.key)
         assert str(value) == {"0": "False"}.get(text, text) if option.kind is bool else str(value) == text

@@ -168,6 +168,7 @@ class MockServer:
         """`speed` is how many times faster than usual pretended jobs run."""
         self.speed = speed
         self.tracks: dict[str, FakeTrack] = {}
+        self.batches: list[dict[str, Any]] = []
         self.playlists = MockPlaylists(self.tracks)
         self.on_deck: dict[int, tuple[int, str]] = {}
         self.deckhand = ClockDeckhand(self)
@@ -334,6 +335,15 @@ class MockServer:
     def _job(self, job_id: str) -> dict[str, Any]:
         return next(job for track in self.tracks.values() for job in track.jobs if job["id"] == job_id)
 
+    async def _batches(self, _: Request) -> Response:
+        return JSONResponse({"batches": self.batches})
+
+    async def _move_batch(self, request: Request) -> Response:
+        batch = next(one for one in self.batches if one["id"] == request.path_params["id"])
+        how = request.path_params["how"]
+        batch["status"] = {"pause": "paused", "resume": "processing", "cancel": "cancelled", "retry": "processing"}[how]
+        return JSONResponse(batch)
+
     async def _jobs(self, _: Request) -> Response:
         return JSONResponse({"jobs": [job for track in self.tracks.values() for job in track.jobs]})
 
@@ -409,6 +419,8 @@ class MockServer:
             Route("/api/jobs", self._jobs),
             Route("/api/jobs/{id}/cancel", self._cancel, methods=["POST"]),
             Route("/api/jobs/{id}/retry", self._retry, methods=["POST"]),
+            Route("/api/batches", self._batches),
+            Route("/api/batches/{id}/{how}", self._move_batch, methods=["POST"]),
             Route("/api/lan", self._lan, methods=["GET", "POST"]),
             Route("/api/peers", self._judge, methods=["POST"]),
             Route("/api/midi/learn", self._learn, methods=["POST", "DELETE"]),

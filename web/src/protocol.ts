@@ -121,6 +121,20 @@ export interface JobChangedMessage {
   error: string | null;
 }
 
+/** A batch of jobs moved on. `progress` 0 to 100 of all of it; the counts are of jobs. */
+export interface BatchChangedMessage {
+  type: 'batch';
+  id: string;
+  title: string;
+  status: string;
+  progress: number;
+  total: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  running: number;
+}
+
 /** A track was added, changed or removed. */
 export interface LibraryChangedMessage {
   type: 'library';
@@ -204,6 +218,7 @@ export type ServerMessage =
   | StateMessage
   | MetersMessage
   | JobChangedMessage
+  | BatchChangedMessage
   | LibraryChangedMessage
   | PeersChangedMessage
   | LearnChangedMessage
@@ -219,6 +234,7 @@ const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   state: { rev: 'number', changes: 'map' },
   meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number', recorded_s: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
+  batch: { id: 'string', title: 'string', status: 'string', progress: 'number', total: 'number', completed: 'number', failed: 'number', cancelled: 'number', running: 'number' },
   library: { track_id: 'string', change: 'string' },
   peers: { peers: 'list' },
   learn: { path: 'string', state: 'string', device: 'string', source: 'string' },

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.engines import spectrogram
+from pipeline.engines import demucs, spectrogram
 from pipeline.engines.base import Audio, has_module
 from pipeline.engines.demucs import BAGS, Bag, DemucsEngine, load_file, unload
-from pipeline.errors import EngineUnavailable, ModelCorrupt, PullFailed, UnknownModel
+from pipeline.errors import EngineUnavailable, ModelCorrupt, OutOfMemory, PullFailed, UnknownModel
 
 FRAMES = 200_000
 
@@ -68,9 +68,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemucsEngine, Path]:
     unload()
 
 
-def gather(engine: DemucsEngine, folder: Path, mix: Audio, model: str, **more: object) -> dict[str, Audio]:
+def gather(
+    engine: DemucsEngine,
+    folder: Path,
+    mix: Audio,
+    model: str,
+    *,
+    chosen: dict[str, object] | None = None,
+    **more: object,
+) -> dict[str, Audio]:
     stems = {name: np.full_like(mix, np.nan) for name in engine.stems(model)}
-    for stretch in engine.separate(mix, model, options={"models_dir": str(folder), "device": "cpu"}, **more):  # type: ignore[arg-type]
+    options = {"models_dir": str(folder), "device": "cpu"} | (chosen or {})
+    for stretch in engine.separate(mix, model, options=options, **more):  # type: ignore[arg-type]
         for name, audio in stretch.stems.items():
             stems[name][:, stretch.start : stretch.stop] = audio
     return stems
@@ -104,6 +113,72 @@ def test_any_order_is_bit_exact(tiny: tuple[DemucsEngine, Path]) -> None:
     jumping = gather(engine, folder, mix, "two", start_frame=100_000, focus=lambda: next(jumps, None))
     for name in forwards:
         np.testing.assert_array_equal(forwards[name], jumping[name])
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"segment": 1.0}, {"overlap": 0.5}, {"overlap": 0.0}, {"shifts": 2}, {"precision": "bf16"}, {"threads": 1}],
+)
+def test_every_choice_changes_how_it_is_done_and_never_the_sum(
+    tiny: tuple[DemucsEngine, Path], chosen: dict[str, object]
+) -> None:
+    engine, folder = tiny
+    mix = tones(100_000)
+    plain, other = gather(engine, folder, mix, "one"), gather(engine, folder, mix, "one", chosen=chosen)
+    again = gather(engine, folder, mix, "one", start_frame=60_000, chosen=chosen)
+    for name in plain:
+        np.testing.assert_array_equal(other[name], again[name])
+    np.testing.assert_allclose(np.sum(list(other.values()), axis=0), mix, atol=2.0**-22)
+    if "threads" not in chosen:
+        assert np.abs(plain["bass"] - other["bass"]).max() > 1e-6
+
+
+def test_where_memory_runs_out_segments_get_shorter_and_what_was_made_stays(
+    tiny: tuple[DemucsEngine, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, folder = tiny
+    mix = tones()
+    options = {"models_dir": str(folder), "device": "cpu"}
+    expected = gather(engine, folder, mix, "one")
+    run = demucs._Networks.run
+    heard: list[int] = []
+
+    def tight(self: object, chunk: Audio, segment: int, cancelled: object) -> Audio | None:
+        heard.append(segment)
+        if segment > 44_100 and len(heard) > 1:
+            return run(_Starved(self), chunk, segment, cancelled)  # type: ignore[arg-type]
+        return run(self, chunk, segment, cancelled)  # type: ignore[arg-type]
+
+    class _Starved:
+        """The networks on a machine that has no memory left."""
+
+        def __init__(self, inner: object) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> object:
+            if name == "_networks":
+                return [_Hungry()]
+            return getattr(self._inner, name)
+
+    class _Hungry:
+        def __call__(self, _heard: object) -> object:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(demucs._Networks, "run", tight)
+    stretches = list(engine.separate(mix, "one", options=options))
+    covered = np.zeros(mix.shape[1], int)
+    for stretch in stretches:
+        covered[stretch.start : stretch.stop] += 1
+        np.testing.assert_allclose(
+            np.sum(list(stretch.stems.values()), axis=0), mix[:, stretch.start : stretch.stop], atol=2.0**-22
+        )
+    assert (covered == 1).all()
+    assert heard[0] == heard[1] == 88_200 and set(heard[2:]) == {44_100}
+    first = stretches[0]
+    np.testing.assert_array_equal(first.stems["bass"], expected["bass"][:, : first.stop])
+    monkeypatch.setattr(demucs._Networks, "run", lambda self, *rest: run(_Starved(self), *rest))  # type: ignore[arg-type]
+    with pytest.raises(OutOfMemory, match=r"even in segments of 1\.0 s; choose the device cpu"):
+        list(engine.separate(mix, "one", options=options))
 
 
 def test_a_cancel_is_noticed_within_a_segment(tiny: tuple[DemucsEngine, Path]) -> None:

@@ -12,7 +12,7 @@ from pipeline import models
 from pipeline.engines import onnx
 from pipeline.engines.base import Audio, Stretch, has_module
 from pipeline.engines.overlap import GRID
-from pipeline.errors import EngineUnavailable, ModelCorrupt, ModelMissing, UnknownModel
+from pipeline.errors import BadOptions, ModelCorrupt, ModelMissing, UnknownModel
 from tests.pipeline import gm_song
 from tests.pipeline.engines.fakes import write_onnx
 from tests.pipeline.sdr import sdr_db
@@ -160,7 +160,7 @@ def test_no_file_no_engine(tmp_path: Path) -> None:
 def test_unknown_names_are_refused(tiny: onnx.OnnxEngine) -> None:
     with pytest.raises(UnknownModel, match="htdemucs"):
         tiny.separate(tones(5000), "mdx_extra")
-    with pytest.raises(EngineUnavailable, match="abacus"):
+    with pytest.raises(BadOptions, match="abacus"):
         tiny.separate(tones(5000), options={"backend": "abacus"})
 
 

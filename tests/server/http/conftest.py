@@ -23,7 +23,9 @@ from server.errors import NotFound
 from server.http.guard import Hosts
 from server.http.limits import Limits
 from server.http.routes import middleware, routes
+from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
+from server.jobs.service import JobService
 from server.library.service import Library
 from server.protocol import Peer, Value
 from server.session.intent import Intent, Refused
@@ -39,6 +41,7 @@ class FakeSettings:
     port: int = 4000
     lan: bool = False
     max_upload_mb: int = 4
+    stem_format: str = "flac"
 
 
 class FakeJobs:
@@ -92,6 +95,7 @@ class FakeJobs:
         track_id: UUID | None = None,
         kind: Kind | None = None,
         status: str | None = None,
+        batch_id: UUID | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> list[Job]:
@@ -202,6 +206,7 @@ class Parts:
     library: Library
     importer: Importer
     jobs: FakeJobs
+    batches: BatchService
     workers: FakeWorkers
     show: FakeShow
     osc: FakeOsc
@@ -243,7 +248,8 @@ async def parts(db: Database, importer: Importer, tmp_path: Path, clock: FakeClo
     await library.open()
     made = Parts(
         FakeSettings(), "1.2.3", db, auth, library, importer,
-        FakeJobs(db), FakeWorkers(), FakeShow(), FakeOsc(), FakeMidi(),
+        FakeJobs(db), BatchService(db, JobService(db, tmp_path / "data")), FakeWorkers(), FakeShow(), FakeOsc(),
+        FakeMidi(),
     )  # fmt: skip
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)

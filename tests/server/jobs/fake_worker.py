@@ -6,6 +6,7 @@ Run as `python tests/server/jobs/fake_worker.py` with settings on standard input
     poison   path of a file: while it exists the engine kills its own process at the first stretch
     faults   path of a file with a number n: the next n runs fail for a passing reason
     made     path of a file that gets a line per stretch made
+A job with the option `shifts` of 9 fails for good.
 """
 
 import os
@@ -70,7 +71,7 @@ class FakeEngine:
         if faults.exists() and (left := int(faults.read_text())):
             faults.write_text(str(left - 1))
             raise TransientFailure("The fake stumbled.")
-        if fake.get("broken"):
+        if (options or {}).get("shifts") == 9:
             raise PermanentFailure("The fake cannot do this track.")
         size, frames = int(fake.get("stretch", 8192)), mix.shape[1]
         todo = [(a, min(a + size, frames)) for a in range(0, frames, size)]

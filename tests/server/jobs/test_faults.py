@@ -131,9 +131,10 @@ async def test_a_passing_failure_is_tried_again_and_a_lasting_one_is_told(site: 
     assert await attempts(site.db, job.id) == ["failed", "completed"]
     assert any(heard.stage == "waiting to try again" for heard in site.heard)
     other = await site.add_track(seed=1)
-    job = await site.jobs.separate(other, site.user, "spectral", options={"fake": {"broken": True}})
+    job = await site.jobs.separate(other, site.user, "spectral", options={"shifts": 9})
     failed = await site.job_is(job.id, "completed", "failed")
     assert (failed.status, failed.error) == ("failed", "The fake cannot do this track.")
+    assert failed.error_code == "permanent_failure"
     assert await attempts(site.db, job.id) == ["failed"]
     await site.until(lambda: _empty(site.db))
     assert not (site.data / "stems" / str(other)).exists()

@@ -9,9 +9,11 @@ import dramatiq
 import pytest
 
 from pipeline import wire
+from pipeline.settings import PipelineSettings
 from server.errors import BadRequest, Conflict, NotFound
 from server.jobs import results
 from server.jobs.job import Job
+from server.jobs.service import JobService
 from tests.server.jobs.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -72,8 +74,37 @@ async def test_engines_are_resolved_when_the_job_is_made(site: Site) -> None:
     site.jobs.offers = dict
     other = await site.add_track(seed=1)
     assert (await site.jobs.separate(other, site.user, "auto", "htdemucs")).engine in ("onnx", "demucs", "spectral")
+    with pytest.raises(BadRequest, match=r"options do not fit.*quality"):
+        await site.jobs.separate(track, site.user, "spectral", options={"quality": 3})
     with pytest.raises(BadRequest, match="No feature is called 'mood'; there are tempo"):
         await site.jobs.analyse(track, site.user, ["mood"])
+
+
+async def test_the_settings_fill_in_what_a_request_leaves_open(site: Site) -> None:
+    settings = PipelineSettings(engine="spectral", model="htdemucs", overlap=0.5, shifts=2, device="cuda")
+    jobs = JobService(site.db, site.data, settings)
+    track = await site.add_track()
+    plain = await jobs.separate(track, site.user)
+    assert (plain.engine, plain.model, plain.options) == ("spectral", "", {"overlap": 0.5, "shifts": 2})
+    assert (await jobs.separate(track, site.user)).id == plain.id
+    other = await jobs.separate(track, site.user, options={"shifts": 3})
+    assert other.id != plain.id and other.options == {"overlap": 0.5, "shifts": 3}
+
+
+async def test_versions_lie_side_by_side_and_one_is_chosen(site: Site) -> None:
+    track = await site.add_track(seconds=0.5)
+    site.start(site.keeper({"pace": 0}).run)
+    first = await site.jobs.separate(track, site.user, "spectral")
+    await site.job_is(first.id, "completed")
+    second = await site.jobs.separate(track, site.user, "spectral", options={"overlap": 0.5})
+    await site.job_is(second.id, "completed")
+    rows = await site.db.rows("SELECT id, processing_job_id AS job, stem_type, chosen FROM stems ORDER BY id")
+    assert len(rows) == 8 and {row["job"] for row in rows if row["chosen"]} == {second.id}
+    old = next(row["id"] for row in rows if row["job"] == first.id and row["stem_type"] == "bass")
+    await site.db.execute("UPDATE stems SET chosen = true WHERE id = $1", old)
+    chosen = await site.db.rows("SELECT id, stem_type FROM stems WHERE chosen ORDER BY stem_type")
+    assert [row["stem_type"] for row in chosen] == ["bass", "drums", "other", "vocals"]
+    assert old in [row["id"] for row in chosen]
 
 
 async def test_jobs_belong_to_the_owner_of_the_track(site: Site) -> None:

@@ -59,6 +59,20 @@ export interface Engine {
   reason: string;
 }
 
+/** Many jobs as one; the counts are of jobs. */
+export interface Batch {
+  id: string;
+  title: string;
+  status: string;
+  progress: number;
+  total: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  running: number;
+}
+export type BatchMove = 'pause' | 'resume' | 'cancel' | 'retry';
+
 /** Whether other machines may come in, and how: `links` log a phone in, once each. */
 export interface Lan {
   open: boolean;
@@ -200,6 +214,29 @@ export async function jobs(): Promise<Job[]> {
   const rows = Array.isArray(found) ? found : list(map(found)['jobs']);
   return rows.map((row) => asJob(row));
 }
+
+function asBatch(row: unknown): Batch {
+  const found = map(row);
+  return {
+    id: text(found['id']),
+    title: text(found['title']),
+    status: text(found['status']),
+    progress: number(found['progress']),
+    total: number(found['total']),
+    completed: number(found['completed']),
+    failed: number(found['failed']),
+    cancelled: number(found['cancelled']),
+    running: number(found['running']),
+  };
+}
+
+export const batches = async (): Promise<Batch[]> =>
+  list(map(await call('GET', '/api/batches'))['batches']).map(asBatch);
+/** Ask for the stems of many tracks as one. */
+export const newBatch = async (trackIds: readonly string[], title: string): Promise<Batch> =>
+  asBatch(await call('POST', '/api/batches', { track_ids: trackIds, title }));
+export const moveBatch = async (id: string, how: BatchMove): Promise<Batch> =>
+  asBatch(await call('POST', `/api/batches/${encodeURIComponent(id)}/${how}`, {}));
 
 export async function engines(): Promise<Engine[]> {
   return list(map(await call('GET', '/api/engines'))['engines']).map((row) => {

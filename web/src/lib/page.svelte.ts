@@ -3,6 +3,7 @@
 import type { EngineStatus, LearnChangedMessage, Peer, Seconds, ServerMessage } from '../protocol';
 import { Listen } from '../audio/listen.svelte';
 import * as api from './api';
+import { Batches } from './batches.svelte';
 import { Connection, type Link } from './connection';
 import { type Control } from './controls';
 import { Library, sentence } from './library.svelte';
@@ -35,6 +36,7 @@ export class Page {
   readonly telemetry = new Telemetry();
   readonly toasts = new Toasts();
   readonly library: Library;
+  readonly batches = new Batches();
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
@@ -129,6 +131,7 @@ export class Page {
       void this.#loadRegistry();
       void this.library.load();
       void this.library.loadJobs();
+      void this.batches.load();
       void this.playlists.load();
       void this.library.loadEngines();
     } else {
@@ -170,6 +173,9 @@ export class Page {
         this.library.job(message);
         if (message.status === 'completed') this.playlists.soon();
         if (message.status === 'failed') this.toasts.say('error', message.error ?? 'It failed.', api.jobName(message.kind));
+        break;
+      case 'batch':
+        this.batches.hear(message);
         break;
       case 'library':
         this.library.changed(message);
