@@ -77,3 +77,12 @@ CROSSFADER_SIDES: Final = ("left", "thru", "right")
 
 DECK_SOURCES: Final = ("mix", "stems")
 """What a deck plays, in the order of the kernel codes."""
+
+EFFECTS: Final = ("echo", "reverb", "flanger", "phaser", "crusher", "gate", "repeat")
+"""Kinds of effects, in the order of their kernel codes."""
+
+EFFECT_UNITS: Final = 2
+"""Effects of a deck, one after the other; the master has one."""
+
+EFFECT_PARAMS: Final = 3
+"""Parameters of an effect."""
