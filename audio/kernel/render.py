@@ -1,6 +1,6 @@
 """One block of sound: the function that the sound card, the null device, the offline renderer and the tests call.
 
-    commands --> decks (4) --> mixer --> master bus --> effect, x level --> limiter --> out channels 0, 1 --> master ring
+    commands --> decks (4) --> mixer --> master bus --> effect, level --> limiter --> out channels 0, 1 --> master ring
                                  '-----> headphones, booth, outputs of their own ----> the other channels
 
 Owner: the kernel. Deterministic: the same state, commands and audio give the same bits, whatever the block sizes;
