@@ -104,7 +104,8 @@ def main() -> int:
         )
     factor, block_us = measure(4, 4, loaded=True)
     print(
-        f"kernel, fully loaded: 4 decks x 4 stems, rate {RATE:g}, EQ and filter of all, echo and reverb on each deck, limiter at work, "
+        f"kernel, fully loaded: 4 decks x 4 stems, rate {RATE:g}, EQ and filter of all, "
+        f"echo and reverb on each deck, limiter at work, "
         f"block {BLOCK}: {factor:.0f} x real time on one core, {block_us:.1f} us a block",
         flush=True,
     )

@@ -64,8 +64,8 @@ EFFECT: Final = np.dtype(
     align=True,
 )
 """A unit. `kind` and `wanted` are indices into EFFECTS, `amount` is the wet knob. `running`: it holds sound or takes
-it; `fresh` until the first tick after a start. What it was given last is heard for `memory_frames`, and `rings_until` is
-the engine frame at which all of it has died away. `place` counts the frames written to the line, `filled` those since
+it; `fresh` until the first tick after a start. What it was given last is heard for `memory_frames`, and `rings_until`
+is the engine frame at which all of it has died away. `place` counts the frames written to the line, `filled` those since
 the start: what was there before is never read, so nothing has to be emptied. `whole`, `value` and `state` belong to
 the kind."""
 
