@@ -65,9 +65,9 @@ EFFECT: Final = np.dtype(
 )
 """A unit. `kind` and `wanted` are indices into EFFECTS, `amount` is the wet knob. `running`: it holds sound or takes
 it; `fresh` until the first tick after a start. What it was given last is heard for `memory_frames`, and `rings_until`
-is the engine frame at which all of it has died away. `place` counts the frames written to the line, `filled` those since
-the start: what was there before is never read, so nothing has to be emptied. `whole`, `value` and `state` belong to
-the kind."""
+is the engine frame at which all of it has died away. `place` counts the frames written to the line, `filled` those
+since the start: what was there before is never read, so nothing has to be emptied. `whole`, `value` and `state`
+belong to the kind."""
 
 BEAT: Final = np.dtype([("beat", "<f8"), ("step", "<f8"), ("frame", "<i8"), ("waits", "<i8")], align=True)
 """Beat `beat` falls on engine frame `frame`, and `step` beats pass in a frame."""
