@@ -185,6 +185,18 @@ class CommandKind(IntEnum):
     """a: index into OWN_OUTPUTS."""
     BOOTH_OUTPUT = 118
     """a: index into OWN_OUTPUTS."""
+    FX_TYPE = 128
+    """slot: unit of the deck, or deck DECKS and slot 0 for the master's, as in all FX kinds; a: index into EFFECTS."""
+    FX_ON = 129
+    """a: 1 lets the deck in, 0 no more; what is in it dies away."""
+    FX_WET = 130
+    """a: 0 only the deck, 1 only the effect."""
+    FX_PARAM_1 = 131
+    """a: 0 to 1, as docs/effects.md says for each kind."""
+    FX_PARAM_2 = 132
+    """a: as FX_PARAM_1."""
+    FX_PARAM_3 = 133
+    """a: as FX_PARAM_1."""
 
 
 COMMAND: Final = np.dtype(

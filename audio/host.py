@@ -18,6 +18,7 @@ from audio.errors import AudioError
 from audio.kernel import layout, stretch_layout
 from audio.kernel.bank import crossover_factors, rest_bank
 from audio.kernel.callback import CALLBACK, null_loop
+from audio.kernel.fx_state import line_frames
 from audio.kernel.layout import (
     HOST_BIND,
     HOST_CAPACITY,
@@ -47,7 +48,15 @@ from audio.rings import (
     fence,
 )
 from audio.stretcher import STEP_FRAMES, Stretchers
-from audio.units import BUS_CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS, SESSION_TEMPO_BPM, STEM_SLOTS
+from audio.units import (
+    BUS_CHANNELS,
+    DECKS,
+    EFFECT_UNITS,
+    ENGINE_RATE,
+    MOST_CHANNELS,
+    SESSION_TEMPO_BPM,
+    STEM_SLOTS,
+)
 
 PEAK_FALL_DB_S: Final = 24.0
 """Peak meters fall by this many dB a second."""
@@ -141,6 +150,8 @@ class KernelHost:
         self.block = block
         self._state = _aligned(STATE)
         self._table = table()
+        self._lines = np.empty((DECKS * EFFECT_UNITS + 1, 2 * line_frames(rate)), np.float32)
+        self._lines.fill(0.0)  # so that every page is there before the callback writes it
         self._producer: CommandProducer | None = None
         self._events = EventConsumer(_ring_of_host_events(self._state))
         self._snapshots = SnapshotReader(block["snapshots"])
@@ -395,6 +406,11 @@ class KernelHost:
         for name, pair in (("phones", 1), ("booth", 2)):
             state[name]["pair"] = state[name]["wanted"] = pair
             _rest(state[name]["level"], 1.0)
+        units = [deck["effects"][unit] for deck in state["decks"] for unit in range(EFFECT_UNITS)]
+        for number, (unit, line) in enumerate(zip([*units, state["master_effect"]], self._lines, strict=True)):
+            _rest_effect(unit, line)
+            unit["kind"] = unit["wanted"] = 0 if number == len(units) else number % EFFECT_UNITS
+        state["beats"]["step"] = 2.0 / self.rate
         state["first"] = state["last"] = NONE
         state["after"] = np.append(np.arange(1, SCHEDULED), NONE)
         lines = self.stretchers.addresses()
@@ -405,7 +421,7 @@ class KernelHost:
             deck["stretch"]["line"] = lines[number]
             deck["stretch"]["tuning"], deck["stretch"]["factor"] = TUNING_HZ, 1.0
             deck["number"] = number
-            deck["heard_until"] = -1
+            deck["heard_until"] = deck["effects_until"] = -1
             deck["volume"] = deck["trim"] = deck["auto_gain"] = 1.0
             deck["band_gain"] = 1.0
             rest_bank(deck["stem_bank"])
@@ -435,6 +451,13 @@ def _check_channels(channels: int) -> None:
 
 def _rest(ramp: Any, value: float) -> None:
     ramp["value"] = ramp["target"] = value
+
+
+def _rest_effect(unit: Any, line: npt.NDArray[np.float32]) -> None:
+    unit["memory"] = line.ctypes.data
+    unit["line"] = len(line) // 2
+    unit["amount"] = unit["goal"] = 0.5
+    _rest(unit["dry"], 1.0)
 
 
 def _name(slot: Any, memory: SlotMemory) -> None:

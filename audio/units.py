@@ -83,3 +83,12 @@ DECK_SOURCES: Final = ("mix", "stems")
 
 SESSION_TEMPO_BPM: Final = 120.0
 """The session's tempo until somebody sets it or a deck leads."""
+
+EFFECTS: Final = ("echo", "reverb", "flanger", "phaser", "crusher", "gate", "repeat")
+"""Kinds of effects, in the order of their kernel codes."""
+
+EFFECT_UNITS: Final = 2
+"""Effects of a deck, one after the other; the master has one."""
+
+EFFECT_PARAMS: Final = 3
+"""Parameters of an effect."""

@@ -2,8 +2,8 @@
 
 Owner: whoever asks. The load: decks that play stems of noise at rate 1.0003 (every frame is interpolated), a
 crossfader and a stem fader that move every 50 ms, blocks of 128 frames, meters and limiter on. Fully loaded: EQ and
-filter of every deck and of every stem too, some of them moving, and the limiter at work. Prints one line a case, and
-where scsynth is installed what that does on the same graph.
+filter of every deck and of every stem too, some of them moving, an echo and a reverb on every deck, and the limiter at
+work. Prints one line a case, and where scsynth is installed what that does on the same graph.
 Units: seconds of music per second of processor time.
 """
 
@@ -17,6 +17,7 @@ from audio.commands import CommandKind, Commands, command, join
 from audio.host import KernelHost, SlotMemory
 from audio.kernel.render import render
 from audio.kernel.sinc import WIDTH
+from audio.units import EFFECT_UNITS
 from bench import scsynth
 
 BLOCK: Final = 128
@@ -57,6 +58,8 @@ def everything(deck: int, stems: int) -> Commands:
         command(kind.DECK_FILTER, deck, a=0.2),
         *(command(kind.STEM_FILTER, deck, stem, a=-0.3) for stem in range(stems)),
         *(command(kind.STEM_EQ_HIGH, deck, stem, a=0.5) for stem in range(stems)),
+        *(command(kind.FX_TYPE, deck, unit, a=unit) for unit in range(EFFECT_UNITS)),
+        *(command(kind.FX_ON, deck, unit, a=1.0) for unit in range(EFFECT_UNITS)),
     ])  # fmt: skip
 
 
@@ -106,7 +109,8 @@ def main() -> int:
         )
     factor, block_us = measure(4, 4, loaded=True)
     print(
-        f"kernel, fully loaded: 4 decks x 4 stems, rate {RATE:g}, EQ and filter of all, limiter at work, "
+        f"kernel, fully loaded: 4 decks x 4 stems, rate {RATE:g}, EQ and filter of all, "
+        f"echo and reverb on each deck, limiter at work, "
         f"block {BLOCK}: {factor:.0f} x real time on one core, {block_us:.1f} us a block",
         flush=True,
     )

@@ -13,6 +13,7 @@ from control.control import Control, UnknownControl
 from control.tables.clocks import clock_rows
 from control.tables.daw import daw_rows
 from control.tables.deck import deck_rows
+from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_effect_rows
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
 from control.tables.session import session_rows
@@ -25,14 +26,17 @@ def _rows() -> Iterator[Control]:
     for n in range(1, DECKS + 1):
         yield from deck_rows(n)
         yield from deck_strip_rows(n)
+        yield from deck_effect_rows(n)
         yield from transport_rows(n)
         yield from pitch_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
             yield from stem_strip_rows(n, stem)
+            yield from stem_effect_rows(n, stem)
             yield from stem_loop_rows(n, stem)
     yield from mixer_rows()
     yield from mixer_strip_rows()
+    yield from mixer_effect_rows()
     yield from session_rows()
     yield from tempo_rows()
     yield from clock_rows()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import BAND_LIMITS, CommandKind
+from audio.kernel.apply_fx import FIRST_FX, apply_fx
 from audio.kernel.bank import BANDS, turn_band, turn_filter
 from audio.kernel.compiled import compiled
 from audio.kernel.layout import OUTPUT_PAIRS
@@ -159,6 +160,8 @@ def _apply_mixer(k: Any, kind: int, a: float) -> bool:
 @compiled
 def apply_strip(k: Any, number: int, slot: int, kind: int, a: float) -> bool:
     """Carry out one command of the strip family; return False to refuse it."""
+    if kind >= FIRST_FX:
+        return apply_fx(k, number, slot, kind, a)
     if kind >= _HEADPHONES:
         return _apply_mixer(k, kind, a)
     return number < DECKS and _apply_deck(k, k.decks[number], slot, kind, a)

@@ -1,9 +1,9 @@
 """The kernel's private state: one fixed-size struct, no Python object in it.
 
     STATE
-     |- mixer: crossfader, master, limiter, meters, counters
+     |- mixer: crossfader, master, its effect, limiter, meters, counters
      |- decks (4)
-     |    |- strip: volume, trim, side, source, 8 stem strips          a place is kept here for effects
+     |    |- strip: volume, trim, side, source, 8 stem strips, 2 effects
      |    |- heads (4): 0 is the deck's playhead, 1 to 3 finish what it left (seek, pause, swap)
      |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops
      |- scheduled commands (1024)
@@ -21,11 +21,13 @@ from numba import from_dtype
 
 from audio.commands import COMMAND, EVENT
 from audio.kernel.bank import BANK
+from audio.kernel.fx_state import BEAT, EFFECT, TICK
 from audio.kernel.lane_filters import WEIGH_STATES
 from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS
+from audio.kernel.ramps import RAMP
 from audio.kernel.sinc import TAPS
 from audio.rings import CLOCK, CONSUMED, PRODUCED
-from audio.units import BUS_CHANNELS, DECKS, MOST_CHANNELS, STEM_SLOTS
+from audio.units import BUS_CHANNELS, DECKS, EFFECT_UNITS, MOST_CHANNELS, STEM_SLOTS
 
 SEGMENT: Final = 128
 """Most frames that are rendered in one go; a block is cut into segments."""
@@ -63,9 +65,6 @@ NONE: Final = -1
 """No tape."""
 UNCHANGED: Final = -2
 """The deck keeps its tape."""
-
-RAMP: Final = np.dtype([("value", "<f4"), ("target", "<f4"), ("step", "<f4"), ("left", "<i4")], align=True)
-"""A value on its way: `left` more frames of `step`, then exactly `target`."""
 
 ROUTE: Final = np.dtype([("pair", "<i4"), ("wanted", "<i4"), ("level", RAMP)], align=True)
 """Where something goes: output pair `pair`; on its way to `wanted` its level falls to 0 first."""
@@ -244,6 +243,8 @@ DECK: Final = np.dtype(
         ("phase", "<f8"),
         ("told", "<f8"),
         ("layers", LAYER, (STEM_SLOTS,)),
+        ("effects", EFFECT, (EFFECT_UNITS,)),
+        ("effects_until", "<i8"),
     ],
     align=True,
 )
@@ -253,7 +254,8 @@ segment. `heard_until` is the engine frame at which all that the deck leaves in 
 the frames that its stems' filters have left. `splits`: stems that do not go whole to the deck's first bus; `aside`:
 whether its second bus is in use; `pairs`: output pairs that stems go to, this segment. `beat` is where the
 playhead is in its beat grid, in beats since the first downbeat, and `beat_step` how far it moves in one engine frame
-at the speed it has; 0 without a grid or at rest.
+at the speed it has; 0 without a grid or at rest. `effects_until` is the engine frame at which the last of its
+effects has died away.
 
 Where the playhead goes next: `heads[0]` is its place, `rate` its speed, negative backwards; `loop_in`, `loop_out` and
 `loop_active` the loop, which it takes while `loop_inside` is set, `loop_length` being its exact length and `loop_debt`
@@ -316,6 +318,9 @@ STATE: Final = np.dtype(
         ("booth_level", RAMP),
         ("phones", ROUTE),
         ("booth", ROUTE),
+        ("master_effect", EFFECT),
+        ("beats", BEAT, (DECKS + 1,)),
+        ("fx_lead", "<i8"),
         ("master_gain", RAMP),
         ("limiter_gain", "<f4"),
         ("limiter_hold", "<i4"),
@@ -376,6 +381,7 @@ STATE: Final = np.dtype(
         ("stem_pairs", "<f4", (DECKS, OUTPUT_PAIRS, 2, SEGMENT)),
         ("lanes", "<f4", (SEGMENT, LANES)),
         ("loud_lanes", "<f4", (SEGMENT, LANES)),
+        ("fx_rows", "<f4", (2, TICK)),
         ("peaks", "<f4", (SEGMENT,)),
         ("curve_row", "<f4", (2, SEGMENT)),
         ("master_bus", "<f4", (2, SEGMENT)),

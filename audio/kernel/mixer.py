@@ -1,6 +1,6 @@
 """Mixer: the decks' buses on their way to the master, the headphones and outputs of their own.
 
-    deck bus, first ---> x trim --> EQ, filter --> (effects: here) --.
+    deck bus, first ---> x trim --> EQ, filter --> effects -------.
     deck bus, second --> x trim --> EQ, filter ----------------------+--> x fader --> x crossfader --> master bus
                                                                      |       '-- or --> output of its own
                                                                      '--> x pfl --> cue bus
@@ -16,6 +16,7 @@ import numpy as np
 
 from audio.kernel.bank import forget_pair, gather, is_on, run_bank, scatter
 from audio.kernel.compiled import Single, compiled
+from audio.kernel.fx_unit import run_deck_effects, sleep_deck_effects
 from audio.kernel.lanes import LANES
 from audio.kernel.layout import AROUND, BUS_PAIRS, OUTPUT_PAIRS, THROUGH
 from audio.kernel.loudness import listen
@@ -148,6 +149,7 @@ def _route(k: Any, deck: Any, bus: Any, count: int) -> None:
 def _send(k: Any, deck: Any, count: int) -> None:
     """Take a deck from its filters to wherever it is heard, and leave its buses empty."""
     bus, around = k.deck_bus[deck.number, THROUGH], k.deck_bus[deck.number, AROUND]
+    run_deck_effects(k, deck, bus, count)
     if deck.aside:
         _add(around, bus, count)
         _empty(around, count)
@@ -181,6 +183,7 @@ def _send(k: Any, deck: Any, count: int) -> None:
         forget_pair(k.deck_bank, 2 * deck.number)
         forget_pair(k.deck_bank, 2 * deck.number + 1)
         deck.aside = 0
+    sleep_deck_effects(k, deck, count)
 
 
 @compiled

@@ -5,11 +5,14 @@ changes nothing. The first frame after a command has already moved.
 Units: gains linear, lengths in frames.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from audio.kernel.compiled import Single, compiled
+
+RAMP: Final = np.dtype([("value", "<f4"), ("target", "<f4"), ("step", "<f4"), ("left", "<i4")], align=True)
+"""A value on its way: `left` more frames of `step`, then exactly `target`."""
 
 
 @compiled

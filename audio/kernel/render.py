@@ -1,6 +1,6 @@
 """One block of sound: the function that the sound card, the null device, the offline renderer and the tests call.
 
-    commands --> decks (4) --> mixer --> master bus --> x master level --> limiter --> out channels 0, 1 --> master ring
+    commands --> decks (4) --> mixer --> master bus --> effect, level --> limiter --> out channels 0, 1 --> master ring
                                  '-----> headphones, booth, outputs of their own ----> the other channels
 
 Owner: the kernel. Deterministic: the same state, commands and audio give the same bits, whatever the block sizes;
@@ -17,6 +17,8 @@ from audio.kernel.atomics import call_block, load_acquire, put_float, record_at,
 from audio.kernel.compiled import c_function, compiled, compiled_as
 from audio.kernel.decks import await_stems, play_deck, reconcile, retire
 from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
+from audio.kernel.fx_beat import keep_beats
+from audio.kernel.fx_unit import run_master_effect
 from audio.kernel.inbox import apply_due, drain, frames_to_next
 from audio.kernel.layout import ADDRESS, NONE, SEGMENT, State
 from audio.kernel.limiter import limit
@@ -44,7 +46,10 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     empty_outputs(k, count)
     for number in range(DECKS):
         play_deck(k, address, number, k.decks[number], count)
+    if k.frame & (SEGMENT - 1) == 0:
+        keep_beats(k)
     mix_decks(k, count)
+    run_master_effect(k, count)
     if k.channels > 2:
         keep_booth(k, count)
     gain_both(left, right, k.master_gain, count)

@@ -141,14 +141,14 @@ def _stem_strip(deck: Any, slot: int, bus: Any, to_left: Any, to_right: Any, at:
 
 @compiled
 def is_awake(k: Any, deck: Any) -> bool:
-    """Say whether the deck sounds, or something it played still dies away in its filters."""
-    return deck.heard_until > k.frame
+    """Say whether the deck sounds, or something it played still dies away in its filters or effects."""
+    return max(deck.heard_until, deck.effects_until) > k.frame
 
 
 @compiled
 def was_heard(k: Any, deck: Any) -> bool:
     """Say whether the deck sounded up to the frame that comes next: what moves then has to glide."""
-    return deck.heard_until >= k.frame
+    return max(deck.heard_until, deck.effects_until) >= k.frame
 
 
 @compiled

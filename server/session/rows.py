@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from audio.commands import CommandKind
-from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, DECKS, OUTPUTS, OWN_OUTPUTS, STEMS
+from audio.units import (
+    CROSSFADER_CURVES,
+    CROSSFADER_SIDES,
+    DECK_SOURCES,
+    DECKS,
+    EFFECT_UNITS,
+    EFFECTS,
+    OUTPUTS,
+    OWN_OUTPUTS,
+    STEMS,
+)
 from control.control import Value
 from server.session.draft import Draft
 
@@ -39,6 +49,18 @@ def _index_in(choices: tuple[str, ...]) -> Callable[[Value], float]:
     return lambda value: indices[str(value)]
 
 
+def _effect(path: str, deck: int, unit: int) -> list[Row]:
+    kinds = CommandKind
+    return [
+        Row(f"{path}/type", kinds.FX_TYPE, deck, unit, _index_in(EFFECTS)),
+        Row(f"{path}/on", kinds.FX_ON, deck, unit, float),
+        Row(f"{path}/wet", kinds.FX_WET, deck, unit, float),
+        Row(f"{path}/param/1", kinds.FX_PARAM_1, deck, unit, float),
+        Row(f"{path}/param/2", kinds.FX_PARAM_2, deck, unit, float),
+        Row(f"{path}/param/3", kinds.FX_PARAM_3, deck, unit, float),
+    ]
+
+
 def _rows() -> list[Row]:
     kinds = CommandKind
     rows = [
@@ -52,6 +74,7 @@ def _rows() -> list[Row]:
         Row("/mixer/booth", kinds.BOOTH, 0, 0, float),
         Row("/mixer/headphones/output", kinds.HEADPHONES_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
         Row("/mixer/booth/output", kinds.BOOTH_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
+        *_effect("/mixer/fx", DECKS, 0),
     ]
     for deck in range(DECKS):
         path = f"/deck/{deck + 1}"
@@ -78,6 +101,8 @@ def _rows() -> list[Row]:
                 Row(f"{path}/eq/{name}", kinds.DECK_EQ, deck, band, _gain_of_db),
                 Row(f"{path}/eq/{name}/kill", kinds.DECK_KILL, deck, band, float),
             ]
+        for unit in range(EFFECT_UNITS):
+            rows += _effect(f"{path}/fx/{unit + 1}", deck, unit)
         for slot, stem in enumerate(STEMS):
             rows += [
                 Row(f"{path}/stem/{stem}/volume", kinds.STEM_VOLUME, deck, slot, float),
@@ -88,6 +113,7 @@ def _rows() -> list[Row]:
                 Row(f"{path}/stem/{stem}/eq/low", kinds.STEM_EQ_LOW, deck, slot, _gain_of_db),
                 Row(f"{path}/stem/{stem}/eq/mid", kinds.STEM_EQ_MID, deck, slot, _gain_of_db),
                 Row(f"{path}/stem/{stem}/eq/high", kinds.STEM_EQ_HIGH, deck, slot, _gain_of_db),
+                Row(f"{path}/stem/{stem}/send", kinds.STEM_SEND, deck, slot, float),
                 Row(f"{path}/stem/{stem}/output", kinds.STEM_OUTPUT, deck, slot, _index_in(OUTPUTS)),
             ]
     return rows

@@ -153,10 +153,13 @@ describe('Telemetry', () => {
   const at = (position: number, playing = true) => ({
     type: 'meters' as const,
     frame: 0,
-    decks: [{ position, rate: 1, playing, level: 0.5, stems: {}, beat: 0, tempo: 0, phase: 0 }],
+    decks: [{ position, rate: 1, playing, level: 0.5, stems: {}, beat: 0, tempo: 0, phase: 0, rms: 0, loudness: -70 }],
     master: [0, 0],
-    limiter_db: 0, recorded_s: 0,
-    tempo: 0,
+    limiter_db: 0,
+    master_rms: [0, 0],
+    loudness: -70,
+    momentary: -70,
+    recorded_s: 0,
     engine,
   });
 

@@ -3,7 +3,7 @@
 import pytest
 
 from audio.commands import CommandKind
-from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, OUTPUTS, OWN_OUTPUTS, STEMS
+from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFECTS, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
@@ -108,6 +108,15 @@ STEM_NUMBERS = {
     "eq/mid": (-6.0, CommandKind.STEM_EQ_MID, 10 ** (-6 / 20)),
     "eq/high": (-6.0, CommandKind.STEM_EQ_HIGH, 10 ** (-6 / 20)),
     "output": ("7-8", CommandKind.STEM_OUTPUT, OUTPUTS.index("7-8")),
+    "send": (0.25, CommandKind.STEM_SEND, 0.25),
+}
+EFFECT_NUMBERS = {
+    "type": ("gate", CommandKind.FX_TYPE, EFFECTS.index("gate")),
+    "on": (1, CommandKind.FX_ON, 1.0),
+    "wet": (0.75, CommandKind.FX_WET, 0.75),
+    "param/1": (0.1, CommandKind.FX_PARAM_1, 0.1),
+    "param/2": (0.2, CommandKind.FX_PARAM_2, 0.2),
+    "param/3": (0.3, CommandKind.FX_PARAM_3, 0.3),
 }
 MIXER_NUMBERS = {
     "/mixer/crossfader": (-0.5, CommandKind.CROSSFADER, -0.5),
@@ -127,6 +136,9 @@ def numbers() -> list[tuple[str, object, CommandKind, int, int, float]]:
     rows: list[tuple[str, object, CommandKind, int, int, float]] = []
     for deck in range(4):
         rows += [(f"/deck/{deck + 1}/{n}", v, k, deck, 0, a) for n, (v, k, a) in DECK_NUMBERS.items()]
+        for unit in range(2):
+            path = f"/deck/{deck + 1}/fx/{unit + 1}"
+            rows += [(f"{path}/{n}", v, k, deck, unit, a) for n, (v, k, a) in EFFECT_NUMBERS.items()]
         for slot, band in enumerate(("low", "mid", "high")):
             rows += [(f"/deck/{deck + 1}/eq/{band}{n}", v, k, deck, slot, a) for n, (v, k, a) in DECK_BANDS.items()]
         for slot, stem in enumerate(STEMS):
@@ -134,6 +146,7 @@ def numbers() -> list[tuple[str, object, CommandKind, int, int, float]]:
                 (f"/deck/{deck + 1}/stem/{stem}/{n}", v, k, deck, slot, a) for n, (v, k, a) in STEM_NUMBERS.items()
             ]
     rows += [(path, v, k, 0, 0, a) for path, (v, k, a) in MIXER_NUMBERS.items()]
+    rows += [(f"/mixer/fx/{n}", v, k, 4, 0, a) for n, (v, k, a) in EFFECT_NUMBERS.items()]
     return rows
 
 

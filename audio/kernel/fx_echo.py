@@ -1,0 +1,65 @@
+"""Echo: what was heard some part of a beat ago, again and again.
+
+    in --+--> line of `near` frames --> low-pass --+--> out
+         '------------ x feedback <----------------'
+
+Owner: the kernel. A new delay is faded over to (`near` to `far`), so that it neither clicks nor bends the pitch.
+Units: frames at the engine rate. Knobs: delay in beats, feedback 0 to 0.95, tone.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from audio.kernel.atomics import put_float
+from audio.kernel.compiled import compiled
+from audio.kernel.fx_beat import frames_of
+from audio.kernel.fx_state import TICK, choice_of, past, smooth, tone_share
+from audio.kernel.ramps import advance, glide, snap
+
+ECHO_BEATS: Final = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+"""Delays in beats, along the knob."""
+MOST_FEEDBACK: Final = 0.95
+_OVER: Final = 4
+_SHARE: Final = 0
+
+
+@compiled
+def tick_echo(k: Any, unit: Any, beat: Any) -> None:
+    """Decide delay and tone."""
+    frames = frames_of(beat, choice_of(unit.goal[0], ECHO_BEATS), unit.line - TICK)
+    if unit.fresh:
+        unit.near = frames
+        unit.far = frames
+        snap(unit.blend, 0.0)
+    elif unit.blend.left == 0 and frames != unit.near:
+        unit.far = frames
+        snap(unit.blend, 0.0)
+        glide(unit.blend, 1.0, _OVER * k.fade_frames)
+    unit.memory_frames = max(unit.near, unit.far) + 2 * TICK
+    if unit.fresh or unit.moves:
+        unit.value[_SHARE] = tone_share(unit.param[2], k.rate)
+
+
+@compiled
+def run_echo(unit: Any, rows: Any, count: int) -> None:
+    """Turn `count` frames of `rows` into their echo."""
+    share = unit.value[_SHARE]
+    for n in range(count):
+        unit.param[1] += unit.param_step[1]
+        feedback = np.float32(MOST_FEEDBACK) * unit.param[1]
+        over = unit.blend.left > 0
+        part = np.float32(advance(unit.blend))
+        for channel in range(2):
+            tap = past(unit, channel, unit.near)
+            if over:
+                tap += part * (past(unit, channel, unit.far) - tap)
+            smooth(unit.state, channel, tap, share)
+            heard = unit.state[channel]
+            put_float(unit.memory, 2 * (unit.place & (unit.line - 1)) + channel, rows[channel, n] + feedback * heard)
+            rows[channel, n] = heard
+        if over and unit.blend.left == 0:
+            unit.near = unit.far
+            snap(unit.blend, 0.0)
+        unit.place += 1
+        unit.filled += 1
