@@ -26,6 +26,7 @@ _SPOTIFY_SHORT: Final = frozenset({"spotify.link", "spotify.app.link", "link.tos
 _SPOTIFY_ID: Final = re.compile(r"[0-9A-Za-z]{22}")
 _REGION: Final = re.compile(r"intl-[a-z]{2}(-[a-z]{2})?", re.IGNORECASE)
 _YOUTUBE_ID: Final = re.compile(r"[0-9A-Za-z_-]{11}")
+_PORTS: Final = {"http": 80, "https": 443}
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _BARE: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d+)?(/|$)")
 
@@ -65,33 +66,40 @@ def parse(text: str) -> Link:
     found = _SCHEME.match(text)
     if found is None:
         raise LinkRejected("That is no link: one begins with https:// or spotify:.")
-    if found[1].lower() not in ("http", "https"):
+    if found[1].lower() not in _PORTS:
         raise LinkRejected(f"Links that begin with {found[1].lower()}: are not followed; http, https and spotify are.")
     return _web(text)
 
 
-def _web(text: str) -> Link:
+def address(text: str) -> tuple[str, str]:
+    """Return an http(s) address in its one spelling, and its host. Raises LinkRejected."""
     try:
         split = urlsplit(text)
-        host = _host(split)
-        port = split.port
+        scheme = split.scheme.lower()
+        host, port = _host(split), split.port
     except ValueError as error:
         raise LinkRejected("The address in this link is damaged.") from error
+    if scheme not in _PORTS:
+        raise LinkRejected(f"Links that begin with {scheme}: are not followed; http, https and spotify are.")
     if split.username is not None or split.password is not None:
         raise LinkRejected("A link with a name or a password in it is not followed.")
+    bracketed = f"[{host}]" if ":" in host else host
+    place = bracketed if port in (None, _PORTS[scheme]) else f"{bracketed}:{port}"
+    path = quote(split.path, safe="/%:@!$&'()*+,;=~-._") or "/"
+    query = quote(split.query, safe="/%:@!$&'()*+,;=~-._?[]")
+    return urlunsplit((scheme, place, path, query, "")), host
+
+
+def _web(text: str) -> Link:
+    url, host = address(text)
+    split = urlsplit(url)
     if host in _SPOTIFY_SHORT:
         raise LinkRejected("This is a short link; open it in a browser and paste the address that it leads to.")
     if host in _SPOTIFY_HOSTS:
         return _spotify([part for part in split.path.split("/") if part])
-    scheme = split.scheme.lower()
-    bracketed = f"[{host}]" if ":" in host else host
-    place = bracketed if port is None or port == {"http": 80, "https": 443}[scheme] else f"{bracketed}:{port}"
-    path = quote(split.path, safe="/%:@!$&'()*+,;=~-._") or "/"
-    query = quote(split.query, safe="/%:@!$&'()*+,;=~-._?[]")
     if any(host == known or host.endswith(f".{known}") for known in VIDEO_HOSTS):
-        return _video(host, urlunsplit((scheme, place, path, query, "")), split)
-    name = unquote(path.rsplit("/", 1)[-1]) or host
-    return Link("audio", urlunsplit((scheme, place, path, query, "")), name=name)
+        return _video(host, url, split)
+    return Link("audio", url, name=unquote(split.path.rsplit("/", 1)[-1]) or host)
 
 
 def _host(split: SplitResult) -> str:
