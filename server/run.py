@@ -37,7 +37,7 @@ from server.errors import SettingsRejected
 from server.http.guard import Hosts
 from server.jobs import store
 from server.jobs.job import Job
-from server.jobs.service import JobService
+from server.jobs.service import Fetching, JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.lan import Lan, PageServer, page_config
@@ -59,6 +59,7 @@ from server.session.intent import Intent
 from server.session.log import IntentLog
 from server.session.show import Show
 from server.settings import Settings
+from server.spotify import Spotify
 from server.start import audio_settings
 from server.surfaces.midi import MidiSurface
 from server.surfaces.osc import OscSurface
@@ -172,6 +173,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         show = Show(deckhand, state, on_intent=take_down)
         jobs = JobService(db, settings.data)
+        jobs.fetching = Fetching(settings.max_upload_mb << 20, settings.fetch_private)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
             show, auth.authorise, version=version(), status=lambda: deckhand.status, telemetry=deckhand.meters,
@@ -201,6 +203,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             osc,
             midi,
             lan,
+            Spotify(settings.spotify_client_id, settings.spotify_client_secret),
         )
         _connect(services, await store.arriving(db))
         app = build_app(services, hosts)

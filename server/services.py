@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from server.session.deckhand import EngineDeckhand
     from server.session.show import Show
     from server.settings import Settings
+    from server.spotify import Spotify
     from server.surfaces.midi import MidiSurface
     from server.surfaces.osc import OscSurface
 
@@ -43,6 +44,7 @@ class Services:
     osc: "OscSurface"
     midi: "MidiSurface"
     lan: "Lan"
+    spotify: "Spotify"
 
     @property
     def data(self) -> Path:

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from server.http import export_routes, job_routes, library_routes, show_routes, worker_routes
+from server.http import export_routes, job_routes, library_routes, link_routes, show_routes, worker_routes
 from server.http.answers import json_answer
 from server.http.guard import Guard, Hosts
 from server.http.limits import Limits
@@ -32,6 +32,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *library_routes.ROWS,
         *export_routes.ROWS,
         *job_routes.ROWS,
+        *link_routes.ROWS,
         *show_routes.ROWS,
         *worker_routes.ROWS,
     ]
