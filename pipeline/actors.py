@@ -30,6 +30,7 @@ from pipeline import jobs
 from pipeline.broker import Claimed, PostgresBroker
 from pipeline.engines import base
 from pipeline.errors import OutOfMemory, PermanentFailure, PipelineError, TransientFailure
+from pipeline.fetching import Fetch
 from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
@@ -70,8 +71,14 @@ def declare(context: Context) -> None:
         assert isinstance(work, jobs.AnalyseJob)
         _run(context, work.job, lambda link: _analyse(context, work, link))
 
+    def download(argument: dict[str, Any]) -> None:
+        work = jobs.read(argument)
+        assert isinstance(work, jobs.DownloadJob)
+        _run(context, work.job, lambda link: _download(context, work, link))
+
     dramatiq.actor(queue_name="processing", broker=context.broker)(separate)
     dramatiq.actor(queue_name="analysis", broker=context.broker)(analyse)
+    dramatiq.actor(queue_name="download", broker=context.broker)(download)
 
 
 def _run(context: Context, job: str, body: Callable[[JobLink], dict[str, Any]]) -> None:
@@ -187,6 +194,27 @@ def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str
     cleaned = _plain(found)
     assert isinstance(cleaned, dict)
     return cleaned
+
+
+def _download(context: Context, work: jobs.DownloadJob, link: JobLink) -> dict[str, Any]:
+    """Fetch what a link leads to and hand it over; return what the server has made of it.
+
+    The part that was fetched stays in the spool until the job is over, so the next attempt goes on with it.
+    """
+    told = [0.0]
+
+    def progress(percent: int, stage: str) -> None:
+        if (now := time.monotonic()) - told[0] > _PROGRESS_S:
+            told[0] = now
+            link.progress(percent, stage)
+
+    link.progress(0, "reaching the link")
+    fetched = Fetch(
+        work.url, link.spool.folder, limit=work.limit, private=work.private, check=link.check,
+        cancelled=link.cancelled, progress=progress,
+    ).run()  # fmt: skip
+    link.progress(96, "importing")
+    return context.source.hand_over(work.job, fetched.path, fetched.name, link.check)
 
 
 def _installed_analyse() -> Analyse:

@@ -37,11 +37,22 @@ class AnalyseJob(msgspec.Struct, frozen=True, tag="analyse"):
     features: tuple[str, ...] = ()
 
 
-Work = SeparateJob | AnalyseJob
+class DownloadJob(msgspec.Struct, frozen=True, tag="download"):
+    """Fetch the audio behind a link and hand it to the server. `limit` in bytes; `private`: links may lead home."""
+
+    job: str
+    track: str
+    url: str
+    limit: int
+    private: bool = False
+
+
+Work = SeparateJob | AnalyseJob | DownloadJob
 
 _ROUTES: Final[dict[type[Work], tuple[Queue, str]]] = {
     SeparateJob: ("processing", "separate"),
     AnalyseJob: ("analysis", "analyse"),
+    DownloadJob: ("download", "download"),
 }
 
 

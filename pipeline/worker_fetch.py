@@ -1,4 +1,5 @@
-"""A track's audio, fetched from the server once, as it is needed, and kept for the next job on it.
+"""Audio between a worker and its server: a track's, fetched once as it is needed and kept for the next job on it; and
+a download's, handed over.
 
 Owner: the thread of the job that needs it. Processes share the folder; a kept file appears in it whole or not at all.
 Units: frames at `rate` (Hz); arrays are float32 (2, frames), mapped from the file.
@@ -9,9 +10,9 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 import httpx2
 import numpy as np
@@ -31,6 +32,12 @@ PAUSE_S: Final = 0.25
 
 LEVELS_HEADER: Final = "Alchemy-Levels"
 """Header with mean and standard deviation of the whole track's mono sum, `MEAN,STD`."""
+
+SEND_BYTES: Final = 1 << 18
+"""How much is sent between two looks whether the job is still wanted."""
+
+IMPORT_S: Final = 600.0
+"""How long the server may take to decode and keep a download."""
 
 _TIMEOUT_S: Final = 120.0
 
@@ -87,6 +94,38 @@ class Source:
             mix.need(0, frames)
             mapped: Audio = np.memmap(mix.path, dtype="<f4", mode="r", shape=(frames, 2)).T
             return mapped
+
+    def hand_over(self, job: str, path: Path, name: str, check: Callable[[], None]) -> dict[str, Any]:
+        """Send a downloaded file to the server, which imports it; return what it says. May be done again.
+
+        Raises PermanentFailure with the server's sentence when it is no audio or too large, TransientFailure.
+        """
+
+        def blocks(file: BinaryIO) -> Iterator[bytes]:
+            while block := file.read(SEND_BYTES):
+                check()
+                yield block
+
+        with path.open("rb") as file:
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
+            try:
+                answer = self._client.put(
+                    f"/api/worker/jobs/{job}/audio", params={"name": name}, content=blocks(file), headers=headers,
+                    timeout=IMPORT_S,
+                )  # fmt: skip
+            except httpx2.TransportError as error:
+                check()
+                raise TransientFailure(f"The server does not take the download: {error}") from error
+        check()
+        try:
+            content = answer.json()
+        except ValueError:
+            content = {}
+        if answer.is_success and isinstance(content, dict):
+            return content
+        told = content.get("error", {}) if isinstance(content, dict) else {}
+        why = told.get("message") or f"The server does not take the download (status {answer.status_code})."
+        raise (PermanentFailure if answer.status_code in (401, 403, 413, 422) else TransientFailure)(why)
 
     def _head(self, path: str, rate: int) -> tuple[str, int, tuple[float, float] | None]:
         """Return what identifies the audio, its length in bytes and its levels, from the first byte of it."""

@@ -13,10 +13,10 @@ import msgspec
 
 from pipeline.jobs import Queue
 
-THREADS: Final[dict[Queue, int]] = {"processing": 2, "analysis": 2}
-"""Queues that have work in them by now, and how many messages of each run at once in its one process."""
+THREADS: Final[dict[Queue, int]] = {"download": 3, "processing": 2, "analysis": 2}
+"""How many messages of each queue run at once in its one process."""
 
-NICE: Final[dict[Queue, int]] = {"processing": 10, "analysis": 15}
+NICE: Final[dict[Queue, int]] = {"download": 15, "processing": 10, "analysis": 15}
 """How far each group steps back behind the music."""
 
 

@@ -60,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
             shown = "" if option.kind is bool or option.default == "" else f" (default {option.default})"
             run.add_argument(option.flag, dest=option.key, default=None, help=option.help + shown, **action)
 
-    imports = commands.add_parser("import", help="add audio files or folders to the library")
-    imports.add_argument("paths", nargs="+", type=Path, metavar="FILE|FOLDER")
+    imports = commands.add_parser("import", help="add audio files, folders or links to the library")
+    imports.add_argument("paths", nargs="+", metavar="FILE|FOLDER|LINK")
     imports.add_argument("--wait", action="store_true", help="return when their jobs are done")
     _add_server(imports)
 
@@ -75,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(render)
 
     worker = commands.add_parser("worker", help="run workers for separation and analysis")
-    worker.add_argument("--queues", default="processing,analysis", help="comma-separated (default processing,analysis)")
+    worker.add_argument(
+        "--queues",
+        default="download,processing,analysis",
+        help="comma-separated (default download,processing,analysis)",
+    )
     _add_data(worker)
 
     models = commands.add_parser("models", help="list, fetch and check separation models")
@@ -148,10 +152,10 @@ def _run(named: argparse.Namespace) -> int:
 
 
 def _import(named: argparse.Namespace) -> int:
-    from server.remote import Remote, import_paths
+    from server.remote import Remote, import_all
 
     with Remote.find(_settings_of_remote(named), named.server, named.token) as remote:
-        return import_paths(remote, named.paths, wait=named.wait)
+        return import_all(remote, named.paths, wait=named.wait)
 
 
 def _render(named: argparse.Namespace) -> int:

@@ -5,18 +5,22 @@ its own for the command line.
 """
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx2
 
 from audio.units import AUDIO_SUFFIXES
 from server.errors import ServerError
 from server.settings import Settings
+
+OPEN: Final = ("queued", "downloading", "processing")
+"""States of a job that is not over."""
 
 
 class ServerNotRunning(ServerError):
@@ -136,6 +140,46 @@ def audio_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
+def is_link(text: str) -> bool:
+    """Say whether an argument of `alchemy import` is a link and not a path."""
+    return bool(re.match(r"(?i)(https?://|spotify:)", text))
+
+
+def import_all(remote: Remote, named: Sequence[str], *, wait: bool) -> int:
+    """Import files, folders and links, telling one line for each; return 1 if any was refused."""
+    links = [text for text in named if is_link(text)]
+    paths = [Path(text) for text in named if not is_link(text)]
+    status = import_paths(remote, paths, wait=wait) if paths else 0
+    return max([status, *(import_link(remote, link, wait=wait) for link in links)])
+
+
+def import_link(remote: Remote, link: str, *, wait: bool) -> int:
+    """Have the server bring in what a link leads to; return 1 if it was refused, or failed while waited for."""
+    try:
+        made = remote.request("POST", "/api/links", json={"url": link})
+        for track in made["tracks"]:
+            how = (
+                "in the library already" if track["existing"] else "is fetched" if track["job"] else "waits for a file"
+            )
+            print(f"{track['track_id']}  {how}: {link}", flush=True)
+        return max([0, *(_wait_for_link(remote, link, track) for track in made["tracks"] if wait)])
+    except Refused as error:
+        print(f"{link}: {error}", file=sys.stderr)
+        return 1
+
+
+def _wait_for_link(remote: Remote, link: str, track: dict[str, Any]) -> int:
+    """Wait until a track of a link is fetched and its jobs are over; return 1 if one of them failed."""
+    job = track["job"]
+    while job is not None and job["status"] in OPEN:
+        time.sleep(0.5)
+        job = remote.request("GET", f"/api/jobs/{job['id']}")
+    if job is not None and job["status"] != "completed":
+        print(f"{link}: {job['error'] or job['status']}", file=sys.stderr)
+        return 1
+    return 0 if _wait_for_jobs(remote, job["track_id"] if job else track["track_id"]) else 1
+
+
 def import_paths(remote: Remote, paths: Sequence[Path], *, wait: bool) -> int:
     """Import files and folders, telling one line for each; return 1 if any was refused."""
     refused = 0
@@ -166,7 +210,7 @@ def _wait_for_jobs(remote: Remote, track_id: str) -> bool:
     """Wait until a track's jobs are over; return whether all of them completed."""
     while True:
         track = remote.request("GET", f"/api/tracks/{track_id}")
-        open_jobs = [job for job in track["jobs"] if job["status"] in ("queued", "downloading", "processing")]
+        open_jobs = [job for job in track["jobs"] if job["status"] in OPEN]
         if not open_jobs:
             break
         time.sleep(0.5)

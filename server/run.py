@@ -40,7 +40,7 @@ from server.http.guard import Hosts
 from server.jobs import store
 from server.jobs.batches import Batch, BatchService
 from server.jobs.job import Job
-from server.jobs.service import JobService
+from server.jobs.service import Fetching, JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.keeper import Keeper
@@ -64,6 +64,7 @@ from server.session.intent import Intent
 from server.session.log import IntentLog
 from server.session.show import Show
 from server.settings import Settings
+from server.spotify import Spotify
 from server.start import audio_settings
 from server.surfaces.clocks import ClockSurface
 from server.surfaces.daw import DawSurface
@@ -181,6 +182,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         show = Show(deckhand, state, on_intent=take_down)
         jobs = JobService(db, settings.data, settings.pipeline)
+        jobs.fetching = Fetching(settings.max_upload_mb << 20, settings.fetch_private)
         batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
@@ -214,6 +216,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             OscQuery(show, osc, hosts),
             MidiDesk(midi),
             lan,
+            Spotify(settings.spotify_client_id, settings.spotify_client_secret),
         )
         _connect(services, await store.arriving(db))
         app = build_app(services, hosts)

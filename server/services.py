@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from server.session.deckhand import EngineDeckhand
     from server.session.show import Show
     from server.settings import Settings
+    from server.spotify import Spotify
     from server.surfaces.midi_desk import MidiDesk
     from server.surfaces.osc import OscSurface
     from server.surfaces.oscquery import OscQuery
@@ -47,6 +48,7 @@ class Services:
     oscquery: "OscQuery"
     midi: "MidiDesk"
     lan: "Lan"
+    spotify: "Spotify"
 
     @property
     def data(self) -> Path:

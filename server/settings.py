@@ -92,6 +92,9 @@ OPTIONS: Final = (
     Option("stem_format", str, "flac", "format of stems that leave without one named", choices=STEM_FORMATS,
            on_command_line=False),
     Option("max_upload_mb", int, 2048, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
+    Option("spotify_client_id", str, "", "client id of your Spotify application", on_command_line=False),
+    Option("spotify_client_secret", str, "", "client secret of your Spotify application", on_command_line=False),
+    Option("fetch_private", bool, False, "let links lead to this machine and its network", on_command_line=False),
     Option("broker", str, "", "message broker URL; empty is the database itself", on_command_line=False),
     Option("secret_key", str, "", "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
 )  # fmt: skip
@@ -128,6 +131,9 @@ class Settings:
     threads: int = 0
     stem_format: str = "flac"
     max_upload_mb: int = 2048
+    spotify_client_id: str = ""
+    spotify_client_secret: str = field(default="", repr=False)
+    fetch_private: bool = False
     broker: str = ""
     secret_key: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)

@@ -84,7 +84,10 @@ def _operation(row: Row, of: dict[str, Any], components: dict[str, Any]) -> dict
         "parameters": parameters,
         "responses": {str(row.status): answer, "default": error},
     }
-    if row.upload:
+    if row.raw:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": binary}}
+    elif row.upload:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}}
     elif row.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": of[_key(row.body)]}}}

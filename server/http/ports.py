@@ -19,6 +19,7 @@ from server.jobs.job import Job, Kind
 from server.library.service import Library
 from server.protocol import Peer, Value
 from server.session.intent import Intent
+from server.spotify import Spotify
 from server.surfaces.midi_desk import MidiHeard, MidiOverview, MidiTable, MidiTaken
 
 
@@ -38,6 +39,7 @@ class Jobs(Protocol):
     async def analyse(
         self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0
     ) -> Job: ...
+    async def download(self, user_id: int, url: str, name: str, *, priority: int = 0) -> tuple[UUID, Job | None]: ...
     async def get(self, job_id: UUID, user_id: int | None = None) -> Job: ...
     async def list(
         self,
@@ -168,6 +170,8 @@ class HttpServices(Protocol):
     def midi(self) -> Midi: ...
     @property
     def lan(self) -> Lan: ...
+    @property
+    def spotify(self) -> Spotify: ...
 
 
 class Check(msgspec.Struct, frozen=True):

@@ -104,9 +104,11 @@ class Row:
     rate: Rate = "normal"
     public: bool = False
     tag: str = "library"
-    #: Media type of an answer that is not JSON, or of a body that is not.
+    #: Media type of an answer that is not JSON.
     media: str = ""
+    #: The body is read by the handler: multipart, or the file itself where `raw`.
     upload: bool = False
+    raw: bool = False
 
 
 class _Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -100,6 +100,26 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
     return done[0]
 
 
+async def receive_raw(request: Request, target: Path, limit: int) -> int:
+    """Stream a body that is the file itself to `target`; return its size. Raises UploadTooLarge, StorageFull."""
+    size = 0
+    pending = bytearray()
+    file = await anyio.to_thread.run_sync(target.open, "wb")
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            pending += chunk
+            if len(pending) >= _WRITE_AT:
+                await anyio.to_thread.run_sync(_write, file, bytes(pending))
+                pending.clear()
+        await anyio.to_thread.run_sync(_write, file, bytes(pending))
+    finally:
+        await anyio.to_thread.run_sync(file.close)
+    return size
+
+
 def _write(file: BinaryIO, data: bytes) -> None:
     with full_disk_is_our_error():
         file.write(data)

@@ -1,6 +1,7 @@
-"""The one route workers use: a track's audio as PCM.
+"""The routes workers use: a track's audio as PCM, and the audio that a download brought.
 
-Owner: one request. A worker's token opens tracks that have an open job in one of its queues, and nothing else.
+Owner: one request. A worker's token opens tracks that have an open job in one of its queues, and nothing else; only a
+download that a worker is at takes audio.
 Units: frames at the rate asked for; 8 bytes a frame (two float32, little-endian). The header `Alchemy-Levels: MEAN,STD`
 tells the levels of the whole track (`audio/waveform_header.py`), so that a separation can begin with any stretch of it.
 """
@@ -10,14 +11,18 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from starlette.responses import Response
 
 from audio.units import MODEL_RATE
 from server.auth import NotLoggedIn, bearer
 from server.errors import BadRequest, NotAllowed
 from server.http.files import send_computed
+from server.http.ports import WorkerIdentity
 from server.http.shapes import Strict
 from server.http.table import Call, Row
+from server.http.upload import receive_raw
+from server.library.arrivals import Arrival, DownloadOver
 
 FRAME_BYTES: Final = 8
 RATES: Final = (22_050, 44_100, 48_000)
@@ -30,15 +35,54 @@ class PcmQuery(Strict, frozen=True):
     rate: int = MODEL_RATE
 
 
-async def pcm(call: Call) -> Response:
-    track_id: UUID = call.id()
-    query: PcmQuery = call.query
+class ArrivalQuery(Strict, frozen=True):
+    """What the file is called where it comes from."""
+
+    name: str = ""
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """The track that has the audio now; `existing` when the library had this audio already."""
+
+    track_id: UUID
+    existing: bool
+
+
+async def _worker(call: Call) -> WorkerIdentity:
+    """Return which worker asks. Raises NotLoggedIn, NotAllowed."""
     token = bearer(call.request)
     if token is None:
         raise NotLoggedIn("Send the worker's token.")
     worker = await call.services.workers.identify(token)
     if worker is None:
         raise NotAllowed("This worker's token is not known or was revoked.")
+    return worker
+
+
+async def put_audio(call: Call) -> Arrived:
+    """Import what a download brought; doing it again gives the same answer."""
+    services, query = call.services, call.query
+    worker = await _worker(call)
+    job = await services.jobs.get(call.id())
+    if job.kind != "download" or (worker.queues and "download" not in worker.queues):
+        raise NotAllowed("This worker has no such download.")
+    if job.status != "downloading":
+        raise DownloadOver
+    path = services.library.new_upload()
+    try:
+        await receive_raw(call.request, path, services.settings.max_upload_mb << 20)
+        done = await services.library.receive(
+            path, job.user_id, query.name or "download", move=True, into=Arrival(job.track_id, job.id)
+        )
+    finally:
+        await services.library.drop_upload(path)
+    return Arrived(done.track.id, done.existing)
+
+
+async def pcm(call: Call) -> Response:
+    track_id: UUID = call.id()
+    query: PcmQuery = call.query
+    worker = await _worker(call)
     if query.rate not in RATES:
         raise BadRequest(f"rate is one of {', '.join(map(str, RATES))}.")
     wanted = await call.services.db.value(
@@ -72,4 +116,6 @@ async def pcm(call: Call) -> Response:
 ROWS: Final = (
     Row("GET", "/api/worker/tracks/{id}/pcm", pcm, "A track's PCM for a worker", query=PcmQuery,
         media="application/octet-stream", public=True, rate="unlimited", tag="workers"),
+    Row("PUT", "/api/worker/jobs/{id}/audio", put_audio, "Hand over the file that a download brought", Arrived,
+        query=ArrivalQuery, public=True, rate="unlimited", upload=True, raw=True, tag="workers"),
 )  # fmt: skip

@@ -5,12 +5,13 @@ Owner: the event loop; every method may be called from any task. `run` is one ta
 Units: positions in seconds of the track, progress 0 to 100.
 
 Who moves a job: a user through `cancel` and `retry`, a worker through `WorkerHub` (which calls `started`, `progressed`,
-`separated`, `analysed`, `failed`, `stumbled`), and `run` for messages that have died in the queue.
+`separated`, `analysed`, `downloaded`, `failed`, `stumbled`), and `run` for messages that have died in the queue.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -20,14 +21,15 @@ import anyio.to_thread
 
 from audio.units import MODEL_RATE
 from pipeline.analysis import FEATURES
-from pipeline.jobs import AnalyseJob, SeparateJob, Work, message
+from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction, key
-from server.errors import BadRequest, Conflict, DatabaseGone, NotFound, ServerError
+from server.errors import BadRequest, DatabaseGone, NotFound, ServerError
 from server.jobs import results, store, transitions
 from server.jobs.engines import chosen_options, resolve
 from server.jobs.job import Job, Kind
 from server.jobs.receiver import OnStem, OnStretch, Reception, StemReceiver
+from server.library import arrivals
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,9 @@ PRIORITY_LIVE: Final = 100
 """Priority of work for a track that is on a deck: before everything that is only for the library."""
 
 MAX_DEATHS: Final = 3
+
+_AT_WORK: Final[dict[Kind, str]] = {"download": "downloading", "processing": "processing", "analysis": "processing"}
+"""The state of a job that a worker is at."""
 
 OnJob = Callable[[Job], None]
 
@@ -62,6 +67,14 @@ class Worker(Protocol):
 
     def focus(self, job_id: UUID, frames: tuple[int, ...]) -> None:
         """Tell it where the playheads are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """What downloads may do: `limit` bytes at most, and whether links may lead into private networks."""
+
+    limit: int = 2 << 30
+    private: bool = False
 
 
 class JobService:
@@ -85,6 +98,7 @@ class JobService:
             self.receiver.on_stretch = on_stretch
         if on_stem is not None:
             self.receiver.on_stem = on_stem
+        self.fetching = Fetching()
         #: Engines that connected workers offer, best first; set by the hub.
         self.offers: Callable[[], Mapping[str, tuple[str, ...]]] = dict
         self._running: dict[UUID, tuple[Job, Worker]] = {}
@@ -163,6 +177,30 @@ class JobService:
         self.tell(job)
         return job
 
+    async def download(self, user_id: int, url: str, name: str, *, priority: int = 0) -> tuple[UUID, Job | None]:
+        """Return the track that a link makes, and the job that fetches its audio: None when the library has it.
+
+        A link that comes again is the same track; its open job is returned as is, one that failed or was cancelled is
+        tried again. `name` is what to call a new track until its file has come. Raises DatabaseGone.
+        """
+        async with self._db.transaction() as tx:
+            track_id = await arrivals.hold_link(tx, user_id, url)
+            if track_id is None:
+                track_id = await arrivals.add_waiting(tx, user_id, name)
+            elif await arrivals.has_audio(tx, track_id):
+                return track_id, None
+            await store.lock_track(tx, track_id, user_id)
+            known = await store.newest_download(tx, track_id, url)
+            if known is None or known.status == "completed":
+                job = await self.queue(tx, await store.add_download(tx, track_id, url, priority))
+            elif known.status in transitions.OPEN:
+                return track_id, known
+            else:
+                await store.unqueue(tx, known.id)
+                job = await self.queue(tx, await store.move(tx, known, "queued"))
+        self.tell(job)
+        return track_id, job
+
     async def get(self, job_id: UUID, user_id: int | None = None) -> Job:
         """Return a job; with `user_id` only one of that user's. Raises NotFound."""
         return _of_user(await store.find(self._db, job_id), user_id)
@@ -228,7 +266,7 @@ class JobService:
                 if job.status in transitions.FINAL:
                     raise Unwanted(f"The job is {job.status}.")
                 if job.status == "queued":
-                    job = await store.move(tx, job, "processing")
+                    job = await store.move(tx, job, _AT_WORK[job.kind])
                 await store.begin_attempt(tx, job, name, f"{receipt}#{claim}")
                 job = await store.find(tx, job_id)
         except NotFound:
@@ -302,6 +340,19 @@ class JobService:
         await self._over(job, None)
         return job
 
+    async def downloaded(self, job_id: UUID) -> Job:
+        """Complete a download whose audio the library has. Raises BadRequest when it has none, IllegalMove."""
+        async with self._db.transaction() as tx:
+            job = await store.find_locked(tx, job_id)
+            if job.status == "completed":
+                return job
+            if not await store.note_size(tx, job):
+                raise BadRequest("The audio of this download was not handed over.")
+            job = await store.move(tx, job, "completed")
+            await store.end_attempts(tx, job, "completed")
+        await self._over(job, None)
+        return job
+
     async def failed(self, job_id: UUID, why: str, code: str = "failed") -> Job:
         """The job has failed for good. One that is over already stays as it is."""
         async with self._db.transaction() as tx:
@@ -309,7 +360,7 @@ class JobService:
             if job.status in transitions.FINAL:
                 return job
             if job.status == "queued":  # it died before anybody could say that it had begun
-                job = await store.move(tx, job, "processing")
+                job = await store.move(tx, job, _AT_WORK[job.kind])
             job = await store.move(tx, job, "failed", why[:2000], code)
             await self._close(tx, job, "failed", why[:2000])
         await self._over(job, why)
@@ -371,7 +422,9 @@ class JobService:
         """
         waits = job.batch_id is not None and job.priority < PRIORITY_LIVE and await store.is_paused(tx, job.batch_id)
         if not waits:
-            await store.put(tx, message(_work(job), job.lock_version), job.priority, job.user_id)
+            url = await store.url_of(tx, job) if job.kind == "download" else ""
+            work = _work(job, url, self.fetching)
+            await store.put(tx, message(work, job.lock_version), job.priority, job.user_id)
         return job
 
     async def _sooner(self, tx: Transaction, job: Job, priority: int) -> Job:
@@ -412,10 +465,10 @@ def _of_user(job: Job, user_id: int | None) -> Job:
     return job
 
 
-def _work(job: Job) -> Work:
+def _work(job: Job, url: str, fetching: Fetching) -> Work:
     if job.kind == "processing":
         assert job.engine is not None
         return SeparateJob(str(job.id), str(job.track_id), job.engine, job.model or "", job.options)
     if job.kind == "analysis":
         return AnalyseJob(str(job.id), str(job.track_id), tuple(job.features or ()))
-    raise Conflict("Downloads are not done by this version.")
+    return DownloadJob(str(job.id), str(job.track_id), url, fetching.limit, fetching.private)

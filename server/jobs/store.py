@@ -185,6 +185,41 @@ async def orphans(db: Queries) -> list[Job]:
     )
 
 
+# -- downloads --------------------------------------------------------------------------------------------------------
+
+
+async def add_download(tx: Transaction, track_id: UUID, url: str, priority: int) -> Job:
+    """Make the row of a download."""
+    made = await tx.value(
+        "INSERT INTO download_jobs (track_id, url, priority) VALUES ($1, $2, $3) RETURNING id", track_id, url, priority
+    )
+    return await find(tx, made)
+
+
+async def newest_download(tx: Transaction, track_id: UUID, url: str) -> Job | None:
+    """Return the newest download of a link for a track, held until the transaction ends."""
+    found = await tx.value(
+        "SELECT id FROM download_jobs WHERE track_id = $1 AND url = $2 ORDER BY inserted_at DESC LIMIT 1", track_id, url
+    )
+    return None if found is None else await find_locked(tx, found)
+
+
+async def url_of(db: Queries, job: Job) -> str:
+    """Return what a download fetches."""
+    return str(await db.value("SELECT url FROM download_jobs WHERE id = $1", job.id) or "")
+
+
+async def note_size(tx: Transaction, job: Job) -> bool:
+    """Note the size of the file that a download brought; False when its track has none."""
+    return bool(
+        await tx.execute(
+            "UPDATE download_jobs j SET file_size = t.file_size FROM tracks t "
+            "WHERE j.id = $1 AND t.id = j.track_id AND t.reference_path IS NOT NULL",
+            job.id,
+        )
+    )
+
+
 # -- attempts ---------------------------------------------------------------------------------------------------------
 
 

@@ -334,8 +334,10 @@ class _Connection:
         try:
             if reception.job.kind == "processing":
                 await self._jobs.separated(reception.job.id, reception, message.data)
-            else:
+            elif reception.job.kind == "analysis":
                 await self._jobs.analysed(reception.job.id, message.data)
+            else:
+                await self._jobs.downloaded(reception.job.id)
         except IllegalMove as moved:
             raise Unwanted(str(moved)) from moved
         except BadRequest as bad:

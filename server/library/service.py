@@ -26,7 +26,7 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import files, marks, own_stems, tracks
+from server.library import arrivals, files, marks, own_stems, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
@@ -163,12 +163,13 @@ class Library:
         *,
         move: bool = False,
         source: str = "import",
+        into: arrivals.Arrival | None = None,
     ) -> Imported:
         """Bring an audio file into the library; with `move` the file itself is taken, else copied.
 
-        The same audio twice is one track. Whatever goes wrong, nothing is left behind. Cancelled, it stops the decode;
-        once the track is in the library it is told and followed up as any other.
-        Raises NotAudio, StorageFull, DatabaseGone.
+        The same audio twice is one track. `into` is the track that waits for this file, of this user. Whatever goes
+        wrong, nothing is left behind. Cancelled, it stops the decode; once the track is in the library it is told and
+        followed up as any other. Raises NotAudio, StorageFull, DatabaseGone; with `into` DownloadOver and NotFound.
         """
         filename = filename if filename is not None else path.name
         name = uuid4().hex
@@ -176,7 +177,7 @@ class Library:
         folder: Path | None = None
         try:
             folder = await anyio.to_thread.run_sync(self.storage.stage, name)
-            imported = await self._import(path, folder, user_id, filename, title, artist, move, source)
+            imported = await self._import(path, folder, user_id, filename, title, artist, move, source, into)
         finally:
             if folder is not None:
                 with anyio.CancelScope(shield=True):
@@ -206,6 +207,7 @@ class Library:
         artist: str | None,
         move: bool,
         source: str,
+        into: arrivals.Arrival | None,
     ) -> Imported:
         storage = self.storage
         original = await anyio.to_thread.run_sync(lambda: storage.take(path, folder, filename, move=move))
@@ -215,7 +217,7 @@ class Library:
             raise _named(error, original, filename) from error
         known = await self._by_audio(reference.sha256, user_id)
         if known is not None:
-            return Imported(known, existing=True)
+            return await self._known(known, user_id, into)
         tags = await read_tags(original)
         made = {
             "file_path": original.name,
@@ -227,7 +229,7 @@ class Library:
             cover = folder / f"cover.{tags.cover.extension}"
             await anyio.to_thread.run_sync(storage.write, cover, tags.cover.data)
             made["cover_path"] = cover.name
-        track_id = uuid4()
+        track_id = uuid4() if into is None else into.track_id
         size = (await anyio.Path(original).stat()).st_size
         named = {column: str(TRACKS / str(track_id) / file) if file else None for column, file in made.items()}
         columns = {
@@ -251,29 +253,49 @@ class Library:
         }
         try:
             with anyio.CancelScope(shield=True):
-                await self._insert(track_id, columns, folder)
+                await self._insert(track_id, columns, folder, into)
                 made_track = await self.track(track_id, user_id)
         except AlreadyThere:
             known = await self._by_audio(reference.sha256, user_id)
             if known is None:
                 raise
-            return Imported(known, existing=True)
+            return await self._known(known, user_id, into)
         return Imported(made_track, existing=False)
 
-    async def _insert(self, track_id: UUID, columns: dict[str, object], folder: Path) -> None:
+    async def _known(self, known: Track, user_id: int, into: arrivals.Arrival | None) -> Imported:
+        """The audio is in the library already; a track that waited for it goes, and what it was part of is `known`'s"""
+        if into is not None and known.id != into.track_id:
+            with anyio.CancelScope(shield=True):
+                await arrivals.join(self._db, into, known.id)
+            self._tell(into.track_id, user_id, "removed")
+            self._tell(known.id, user_id, "changed")
+            known = await self.track(known.id, user_id)
+        return Imported(known, existing=True)
+
+    async def _insert(
+        self, track_id: UUID, columns: dict[str, object], folder: Path, into: arrivals.Arrival | None
+    ) -> None:
         """Make row and files appear together."""
         marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
         final = self.storage.path(TRACKS / str(track_id))
         self._busy.add(str(track_id))
+        published = False
         try:
             async with self._db.transaction() as tx:
-                await tx.execute(f"INSERT INTO tracks ({', '.join(columns)}) VALUES ({marks})", *columns.values())
+                if into is None:
+                    await tx.execute(f"INSERT INTO tracks ({', '.join(columns)}) VALUES ({marks})", *columns.values())
+                else:
+                    await arrivals.fill(tx, into, columns)
+                    # The row had no audio until now: what lies here is of an attempt that was never committed.
+                    await anyio.to_thread.run_sync(self.storage.discard, final)
+                published = True
                 await anyio.to_thread.run_sync(self.storage.publish, folder, track_id)
         except DatabaseGone:
             # Whether the commit arrived is not known: the marked folder waits for `reconcile_files` to find out.
             raise
         except BaseException:
-            await anyio.to_thread.run_sync(self.storage.discard, final)
+            if published:
+                await anyio.to_thread.run_sync(self.storage.discard, final)
             raise
         else:
             await anyio.to_thread.run_sync(self.storage.confirm, track_id)
@@ -461,7 +483,7 @@ class Library:
         for track_id in await anyio.to_thread.run_sync(self.storage.unconfirmed):
             if str(track_id) in self._busy:
                 continue
-            if await self._db.value("SELECT true FROM tracks WHERE id = $1", track_id):
+            if await self._db.value("SELECT reference_path IS NOT NULL FROM tracks WHERE id = $1", track_id):
                 await anyio.to_thread.run_sync(self.storage.confirm, track_id)
             else:
                 await anyio.to_thread.run_sync(self.storage.discard, self.storage.path(TRACKS / str(track_id)))

@@ -22,6 +22,7 @@ from server.db import Database, IllegalMove
 from server.errors import NotFound
 from server.http.guard import Hosts
 from server.http.limits import Limits
+from server.http.ports import Jobs
 from server.http.routes import middleware, routes
 from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
@@ -29,6 +30,7 @@ from server.jobs.service import JobService
 from server.library.service import Library
 from server.protocol import Peer, Value
 from server.session.intent import Intent, Refused
+from server.spotify import Spotify
 from tests.server.library.conftest import importer as importer  # the fixture
 
 TOKEN = "the-owners-token"
@@ -84,6 +86,9 @@ class FakeJobs:
             "INSERT INTO analysis_jobs (track_id, features) VALUES ($1, $2) RETURNING id", track_id, list(features)
         )
         return await self._get(made, user_id)
+
+    async def download(self, user_id: int, url: str, name: str, *, priority: int = 0) -> tuple[UUID, Job | None]:
+        raise NotImplementedError("tests of links use the real service")
 
     async def get(self, job_id: UUID, user_id: int | None = None) -> Job:
         return await self._get(job_id, user_id)
@@ -205,12 +210,13 @@ class Parts:
     auth: Authentication
     library: Library
     importer: Importer
-    jobs: FakeJobs
+    jobs: Jobs
     batches: BatchService
     workers: FakeWorkers
     show: FakeShow
     osc: FakeOsc
     midi: FakeMidi
+    spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
     app: Starlette = field(default_factory=Starlette)
     hosts: Hosts = field(default_factory=Hosts)
 

@@ -261,6 +261,8 @@ export const analyse = (id: string): Promise<unknown> =>
 export const changeTrack = async (id: string, change: TagChange): Promise<Track> =>
   asTrack(await call('PATCH', `/api/tracks/${encodeURIComponent(id)}`, change));
 export const removeTrack = (id: string): Promise<unknown> => call('DELETE', `/api/tracks/${encodeURIComponent(id)}`);
+/** Have the server bring in what a link leads to. */
+export const bring = (url: string): Promise<unknown> => call('POST', '/api/links', { url });
 export const cancelJob = (id: string): Promise<unknown> =>
   call('POST', `/api/jobs/${encodeURIComponent(id)}/cancel`, {});
 export const retryJob = (id: string): Promise<unknown> => call('POST', `/api/jobs/${encodeURIComponent(id)}/retry`, {});

@@ -1,0 +1,128 @@
+"""Routes of links: bring in what a link leads to; also under their names of the earlier system.
+
+Owner: one request each. A link is only text here: workers follow it, and they look where it leads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from pipeline.links import Link, LinkRejected, parse
+from server.errors import BadRequest
+from server.http.shapes import JobView, Strict, view
+from server.http.table import Call, Row
+from server.library import catalogue
+
+
+class BadLink(BadRequest):
+    """That is no link that music can be brought in from."""
+
+    code = "bad_link"
+
+
+class LinkNotTaken(BadRequest):
+    """Links of this kind are known, but cannot be brought in here; paste the address of an audio file."""
+
+    code = "link_not_taken"
+
+
+class LinkNew(Strict, frozen=True):
+    """A link as it was pasted."""
+
+    url: str
+
+
+class BroughtTrack(msgspec.Struct, frozen=True):
+    """A track of a link: `existing` when the library has its audio, else `job` fetches it where something can."""
+
+    track_id: UUID
+    existing: bool
+    job: JobView | None = None
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """What a link makes: its tracks in order, and the playlist they are in when it names several."""
+
+    kind: str
+    url: str
+    tracks: list[BroughtTrack]
+    playlist_id: UUID | None = None
+
+
+def _link(text: str) -> Link:
+    try:
+        return parse(text)
+    except LinkRejected as error:
+        raise BadLink(str(error)) from error
+
+
+async def _bring(call: Call) -> Brought:
+    services, link = call.services, _link(call.input(LinkNew).url)
+    if link.kind == "video":
+        raise LinkNotTaken
+    if link.kind == "spotify":
+        taken = await catalogue.take(services.db, call.user_id, await services.spotify.collection(link))
+        for entry in taken.tracks[-1:]:  # one reload of the page is enough
+            services.library.changed(entry.track_id, call.user_id)
+        tracks = [BroughtTrack(entry.track_id, entry.existing) for entry in taken.tracks]
+        return Brought(link.kind, link.url, tracks, taken.playlist_id)
+    track_id, job = await services.jobs.download(call.user_id, link.url, link.name)
+    if job is not None:
+        services.library.changed(track_id, call.user_id)
+    return Brought(link.kind, link.url, [BroughtTrack(track_id, job is None, None if job is None else view(job))])
+
+
+async def bring(call: Call) -> Brought:
+    return await _bring(call)
+
+
+# ---- as the earlier system had them
+
+
+async def old_download(call: Call) -> dict[str, Any]:
+    if _link(call.input(LinkNew).url).what in ("album", "playlist"):
+        raise BadLink("This route takes one track; give an album or a playlist to /api/links.")
+    made = (await _bring(call)).tracks[0]
+    return {
+        "success": True,
+        "job_id": made.job.id if made.job else None,
+        "status": made.job.status if made.job else "completed" if made.existing else "waiting",
+        "track_id": made.track_id,
+    }
+
+
+async def fetch(call: Call) -> dict[str, Any]:
+    link = _link(call.input(LinkNew).url)
+    if link.kind != "spotify":
+        raise BadLink("This is no link of Spotify.")
+    return {"success": True, "metadata": await call.services.spotify.collection(link)}
+
+
+async def old_download_job(call: Call) -> dict[str, Any]:
+    job = await call.services.jobs.get(call.id(), call.user_id)
+    if job.kind != "download":
+        raise BadRequest("This job is no download.")
+    done = job.status == "completed"
+    return {
+        "success": True,
+        "job_id": job.id,
+        "track_id": job.track_id,
+        "status": job.status,
+        "progress": job.progress,
+        "error": job.error,
+        "result": {"file_path": f"/api/tracks/{job.track_id}/audio"} if done else None,
+    }
+
+
+ROWS: Final = (
+    Row("POST", "/api/spotify/fetch", fetch, "What a link of Spotify names; nothing is brought in", body=LinkNew,
+        rate="heavy", tag="links"),
+    Row("POST", "/api/links", bring, "Bring in what a link leads to", Brought, LinkNew, status=202, rate="heavy",
+        tag="links"),
+    Row("POST", "/api/download/track", old_download, "Bring in a link, as the earlier system had it", body=LinkNew,
+        status=201, rate="heavy", tag="earlier"),
+    Row("GET", "/api/download/job/{id}", old_download_job, "A download, as the earlier system had it", tag="earlier"),
+)  # fmt: skip

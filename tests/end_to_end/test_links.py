@@ -1,0 +1,87 @@
+"""A link from outside: pasted, followed by a real worker, imported, analysed; cancelled while nothing comes."""
+
+import io
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.end_to_end.program import ROOT, TOKEN, Program, until
+from tests.pipeline.remote_site import Asked, RemoteSite, audio, head, plain
+from tests.server.library.conftest import tone
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def song() -> bytes:
+    made = io.BytesIO()
+    soundfile.write(made, tone(seconds=4.0), 44_100, format="WAV")
+    return made.getvalue()
+
+
+@pytest.fixture(scope="module")
+def fetching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The running program with workers, whose links may lead to this machine."""
+    data = tmp_path_factory.mktemp("data")
+    (data / "alchemy.toml").write_text("fetch_private = true\n")
+    with Program(data) as running:
+        yield running
+
+
+def test_a_link_on_the_command_line_becomes_an_analysed_track(fetching: Program, song: bytes) -> None:
+    broken, whole = audio(song, breaks_after=200_000), audio(song)
+
+    def answer(asked: Asked, line: socket.socket) -> None:
+        if asked.target == "/song.wav":
+            plain("302 Found", Location="/x/Nobody%20-%20Tone.wav")(asked, line)
+        else:
+            (whole if asked.start else broken)(asked, line)
+
+    with RemoteSite([answer]) as site:
+        command = [
+            sys.executable, "-m", "server", "import", site.url(), "--wait", "--server", fetching.url, "--token", TOKEN,
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+        assert done.returncode == 0, done.stderr
+        again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert again.returncode == 0 and "already" in again.stdout
+    track = fetching.http.get(f"/api/tracks/{done.stdout.split()[0]}").json()
+    assert (track["title"], track["artist"], track["duration"]) == ("Tone", "Nobody", pytest.approx(4.0, abs=0.01))
+    assert track["analysis"] is not None and {job["kind"] for job in track["jobs"]} == {"download", "analysis"}
+    assert [asked.start for asked in site.asked if "Tone" in asked.target] == [0, 200_000]
+
+
+def test_cancel_is_heard_while_nothing_comes(fetching: Program, song: bytes) -> None:
+    held, gone = threading.Event(), threading.Event()
+
+    def silent(_asked: Asked, line: socket.socket) -> None:
+        line.sendall(head("200 OK", Content_Length=len(song)) + song[: len(song) // 2])
+        if line.recv(1) == b"":
+            gone.set()
+        held.wait(60)
+
+    with RemoteSite([silent]) as site:
+        job = fetching.http.post("/api/links", json={"url": site.url("/slow.wav")}).json()["tracks"][0]["job"]["id"]
+        look = f"/api/jobs/{job}"
+        until("half of it", lambda: fetching.http.get(look).json()["progress"] >= 47)
+        assert fetching.http.post(f"{look}/cancel").json()["status"] == "cancelled"
+        assert gone.wait(20), "the worker did not hang up"
+        held.set()
+    until("no spool left", lambda: not list(Path(fetching.data / "spool" / "jobs").glob(job)))
+
+
+def test_what_is_no_audio_fails_with_a_sentence_and_can_be_tried_again(fetching: Program) -> None:
+    with RemoteSite([plain("200 OK", b"no music" * 500)]) as site:
+        job = fetching.http.post("/api/links", json={"url": site.url("/words.wav")}).json()["tracks"][0]["job"]["id"]
+        failed = until(
+            "the job to fail",
+            lambda: (found := fetching.http.get(f"/api/jobs/{job}").json())["status"] == "failed" and found,
+        )
+        assert "words.wav" in failed["error"] and failed["attempts"] == 1
+        assert fetching.http.post(f"/api/jobs/{job}/retry").json()["status"] == "queued"
