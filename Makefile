@@ -64,7 +64,7 @@ web/dist/index.html: $(WEB_SOURCES) | .venv/.ready
 	@touch $@
 
 .venv/.warm: .venv/.ready $(wildcard audio/*.py audio/kernel/*.py)
-	@echo "Compiling the audio kernel for this machine (half a minute, once) ..."
+	@echo "Compiling the audio kernel for this machine (about three minutes, once) ..."
 	@$(BIN)/python -c "import audio.host"
 	@touch $@
 
