@@ -234,7 +234,7 @@ def _value(option: Option, raw: Any, place: str, faults: list[str]) -> Any:
             option.maximum is not None and number > option.maximum
         ):
             faults.append(f"{place}: {number} is not between {option.minimum} and {option.maximum}")
-        elif number % option.multiple:
+        elif option.kind is int and number % option.multiple:
             faults.append(f"{place}: {number} is not a multiple of {option.multiple}")
         return number
     if not isinstance(raw, str):

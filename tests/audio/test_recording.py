@@ -15,6 +15,7 @@ import soundfile
 from audio import recorder_link, recordings
 from audio.client import EngineClient
 from audio.errors import StorageFull
+from audio.kernel.layout import LOOK_AHEAD
 from audio.launch import start_engine
 from audio.recording import Recording, open_writer
 from audio.rings import MASTER_CAPACITY, MASTER_RING, MasterReader
@@ -233,7 +234,7 @@ async def test_a_recorder_beside_an_engine(tmp_path: Path) -> None:
         # A recorder that took long to start has a gap at its beginning, and is at the right time all the same.
         later = client.master_cursor
         heard = await record(client, later, RATE)
-        await until(lambda: recorded(runtime_dir, later - cursor + RATE))
+        await until(lambda: recorded(runtime_dir, later - cursor + LOOK_AHEAD + RATE))
         assert recorder_link.is_recording(runtime_dir)
         refused = recorder_link.spawn(runtime_dir, exact, "flac", cursor, tmp_path / "log")
         await until(lambda: refused.poll() is not None)
@@ -246,7 +247,7 @@ async def test_a_recorder_beside_an_engine(tmp_path: Path) -> None:
         assert not recorder_link.is_recording(runtime_dir)
         audio = stored(exact / note.file)
         assert len(audio) == note.frames and heard.any()
-        assert np.array_equal(audio[later - cursor :][:RATE], bits(heard))
+        assert np.array_equal(audio[later - cursor + LOOK_AHEAD :][:RATE], bits(heard))
 
         for form in RECORDING_FORMATS:
             folder = tmp_path / f"killed-{form}"

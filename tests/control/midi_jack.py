@@ -94,6 +94,7 @@ class Controller:
         return self.name
 
     def unplug(self) -> None:
+        self._in.cancel_callback()
         for port in (self._out, self._in):
             port.close_port()
             port.delete()

@@ -126,6 +126,8 @@ class ClockDeckhand:
         """As the port says."""
         self.sent.extend(commands)
         for command in commands:
+            if command.deck >= len(self._decks):
+                continue  # the master's effects
             heard = self._settle(command.deck)
             if command.token not in (0, heard.token):
                 continue

@@ -102,6 +102,7 @@ def test_a_track_is_loaded_played_and_sought(browser: Browser, server: RunningMo
     )
     assert drawn
     overview = deck.get_by_role("slider", name="Position of deck 1")
+    overview.scroll_into_view_if_needed()
     box = overview.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -243,7 +244,7 @@ def test_a_phone_that_knocks_is_allowed(browser: Browser, server: RunningMock) -
 
 def test_the_network_is_opened_and_a_phone_gets_a_code(browser: Browser, server: RunningMock) -> None:
     page = browser.open_page(server.url)
-    page.get_by_role("button", name="Phones").click()
+    page.get_by_role("button", name="Phones", exact=True).click()
     panel = page.get_by_role("dialog")
     expect(panel).to_contain_text("Only this machine is heard")
     panel.get_by_role("button", name="Allow phones").click()

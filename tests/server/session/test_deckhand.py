@@ -56,6 +56,8 @@ class FakeEngine:
             self.full -= 1
             raise EngineBusy
         for c in commands:
+            if int(c["deck"]) >= len(self.state["decks"]):
+                continue  # the master's effects
             deck = self.state["decks"][int(c["deck"])]
             assert c["token"] in (0, deck["token"]), "a command for a track that is not there"
             if c["kind"] == CommandKind.DECK_PLAY:
