@@ -88,7 +88,7 @@ def test_a_playlist_is_made_filled_ordered_and_emptied(browser: Browser, server:
 
 
 def test_tracks_are_dragged_into_a_playlist_within_it_and_onto_a_deck(browser: Browser, server: RunningMock) -> None:
-    page = browser.open_page(server.url, height=1300)  # all rows are in sight: nothing scrolls under the hand
+    page = browser.open_page(server.url, height=2000)  # all rows are in sight: nothing scrolls under the hand
     row = page.get_by_role("listitem").filter(has_text="Broken Tape")
     row.locator(".what").drag_to(page.get_by_role("button", name="Playlist Friday set"))
     name = page.get_by_role("button", name="Playlist Friday set, 4 tracks")
