@@ -138,7 +138,7 @@ def test_the_command_line_finds_the_running_program(program: Program, tones: Pat
 def test_it_stops_and_leaves_nothing_behind(tmp_path: Path) -> None:
     program = Program(tmp_path / "data")
     program.start()
-    until("both workers", lambda: len(program.find("pipeline.worker")) == 2)
+    until("a worker for each queue", lambda: len(program.find("pipeline.worker")) == 3)
     program.stop()
     with program:
         assert program.control("/deck/1/status") == "empty"
