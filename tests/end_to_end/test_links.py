@@ -58,10 +58,11 @@ def test_a_link_on_the_command_line_becomes_an_analysed_track(fetching: Program,
 
 
 def test_cancel_is_heard_while_nothing_comes(fetching: Program, song: bytes) -> None:
-    held, gone = threading.Event(), threading.Event()
+    held, sent, gone = threading.Event(), threading.Event(), threading.Event()
 
     def silent(_asked: Asked, line: socket.socket) -> None:
         line.sendall(head("200 OK", Content_Length=len(song)) + song[: len(song) // 2])
+        sent.set()
         if line.recv(1) == b"":
             gone.set()
         held.wait(60)
@@ -69,7 +70,8 @@ def test_cancel_is_heard_while_nothing_comes(fetching: Program, song: bytes) -> 
     with RemoteSite([silent]) as site:
         job = fetching.http.post("/api/links", json={"url": site.url("/slow.wav")}).json()["tracks"][0]["job"]["id"]
         look = f"/api/jobs/{job}"
-        until("some of it", lambda: fetching.http.get(look).json()["progress"] > 0)
+        assert sent.wait(60), "no worker followed the link"
+        until("the job to run", lambda: fetching.http.get(look).json()["status"] == "downloading")
         assert fetching.http.post(f"{look}/cancel").json()["status"] == "cancelled"
         assert gone.wait(20), "the worker did not hang up"
         held.set()
