@@ -36,12 +36,30 @@ class LanRefused(ServerError):
 
 
 class PageServer(uvicorn.Server):
-    """A web server that leaves the signals to the program it is part of."""
+    """A web server that leaves the signals to the program it is part of, and can be cancelled."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Take none."""
         yield
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to exit or cancelled; either way the sockets are closed in order.
+
+        A cancelled uvicorn leaves its listening sockets registered at the loop's selector. Their numbers are given to
+        the next sockets that open, and those would never be read.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._exit_when_cancelled)
+            with anyio.CancelScope(shield=True):
+                await super().serve(sockets)
+            tasks.cancel_scope.cancel()
+
+    async def _exit_when_cancelled(self) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.should_exit = True
 
 
 def page_config(app: ASGIApp, **options: Any) -> uvicorn.Config:

@@ -124,12 +124,7 @@ class OscQuery:
             task_status.started(self.port)
 
     async def _serve(self, listeners: list[socket.socket]) -> None:
-        server = PageServer(page_config(self.app))
-        try:
-            await server.serve(sockets=listeners)
-        finally:
-            for listener in listeners:
-                listener.close()
+        await PageServer(page_config(self.app)).serve(listeners)
 
     async def _follow_doors(self) -> None:
         """Serve the network and be announced there while it is open; else be announced on this machine alone."""

@@ -38,11 +38,11 @@ class QueryRig:
         return f"http://127.0.0.1:{self.query.port}"
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(trust_env=False, timeout=60.0) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=15.0) as client:
             return await client.get(self.url + path, headers=headers)
 
     def connect(self, **options: object) -> connect:
-        return connect(f"ws://127.0.0.1:{self.query.port}/", proxy=None, open_timeout=60.0, **options)  # type: ignore[arg-type]
+        return connect(f"ws://127.0.0.1:{self.query.port}/", proxy=None, open_timeout=15.0, **options)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -112,6 +112,12 @@ def _zeroconf_on_loopback() -> object:
     from zeroconf import Zeroconf
 
     return Zeroconf(interfaces=["127.0.0.1"])
+
+
+async def test_it_is_read_again_after_it_was_closed() -> None:
+    for _ in range(3):  # the sockets of the second and third have the numbers of the first
+        async with querying() as made:
+            assert (await made.get(f"{VOLUME}?VALUE")).json() == {"VALUE": [1.0]}
 
 
 async def test_http_answers_as_the_proposal_says() -> None:
@@ -212,7 +218,7 @@ async def test_other_machines_wait_for_allow() -> None:
         made.rig.surface.open_lan()
         made.hosts.open_lan()
         url = f"http://{host}:{made.query.port}/?HOST_INFO"
-        async with httpx2.AsyncClient(trust_env=False, timeout=60.0) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=15.0) as client:
 
             async def ask() -> int:
                 for _ in range(300):
