@@ -48,7 +48,7 @@ from server.library.service import Library
 from server.live import LiveHub
 from server.peers import DatabasePeers
 from server.preparation import Preparation
-from server.protocol import BatchChanged, JobChanged, LibraryChanged
+from server.protocol import BatchChanged, JobChanged, LibraryChanged, PlaylistChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
 from server.recording import RecordingKeeper
@@ -335,7 +335,11 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         counts = batch.total, batch.completed, batch.failed, batch.cancelled, batch.running
         live.publish(BatchChanged(str(batch.id), batch.title, batch.status, batch.progress, *counts), batch.user_id)
 
+    def on_playlist(playlist_id: UUID, user_id: int) -> None:
+        live.publish(PlaylistChanged(str(playlist_id)), user_id)
+
     jobs.on_job = on_job
+    services.library.playlists.on_change = on_playlist
     services.batches.on_batch = on_batch
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)
