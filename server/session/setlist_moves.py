@@ -60,7 +60,7 @@ def passage(entry: Entry, ground: Ground) -> Passage:
     starts = swap if transition == "echo-out" else ground.start
     ramps = {ramp.path: ramp for ramp in _RAMPS[transition](entry, ground)}
     ramps |= {ramp.path: ramp for ramp in (_lane(lane, ground) for lane in entry.lanes if ground.out)}
-    moves = [*_first(ramps.values(), ground.start)]
+    moves = [*_first(ramps.values())]
     if transition == "echo-out":
         moves += _echo(ground, swap)
     if ground.rate:
@@ -81,12 +81,11 @@ def passage(entry: Entry, ground: Ground) -> Passage:
     return Passage(ground.start, swap, end, steady, ordered, ground.start - 1, ground.rate)
 
 
-def _first(ramps: Iterable[Ramp], start: int) -> Iterator[Move]:
-    """Yield where each ramp begins, before anything plays."""
+def _first(ramps: Iterable[Ramp]) -> Iterator[Move]:
+    """Yield where each ramp begins, so that it is there before anything plays."""
     for ramp in ramps:
         frame, value = ramp.points[0]
-        if frame <= start or len(ramp.points) == 1:
-            yield Move(frame, ramp.path, value)
+        yield Move(frame, ramp.path, value)
 
 
 def _has_stems(ground: Ground) -> bool:
