@@ -75,6 +75,8 @@ class _NoEngine:
     def save_marks(self, track_id: str, marks: Marks) -> None:
         pass
 
+    def open_setlist(self, name: str) -> None: ...
+
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         pass
 

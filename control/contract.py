@@ -38,7 +38,7 @@ _NAMES: Final = re.compile(
             r"/pad/(?:[1-9]|1[0-6])(?:/(?:gain|pitch|start|end|mode|choke))?|/pad/bank",
             r"/sequencer/[a-z0-9_/]+",
             r"/session/(?:mode|focus|tempo|tap)",
-            r"/setlist/(?:load|next|previous|goto)",
+            r"/setlist/(?:load|next|previous|goto|autopilot)",
             r"/link/enabled|/clock/out|/timecode/out",
             r"/transport/(?:play|stop|next|prev)|/stem/[1-8]/(?:volume|mute|solo)",
         )

@@ -17,6 +17,7 @@ from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_eff
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
 from control.tables.session import session_rows
+from control.tables.setlist import setlist_rows
 from control.tables.stem import stem_rows
 from control.tables.strip import deck_strip_rows, mixer_strip_rows, stem_strip_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
@@ -39,6 +40,7 @@ def _rows() -> Iterator[Control]:
     yield from mixer_effect_rows()
     yield from session_rows()
     yield from tempo_rows()
+    yield from setlist_rows()
     yield from clock_rows()
     yield from daw_rows()
 

@@ -5,7 +5,7 @@ Units: seconds of the track; hot cues count from 1 as performers do.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -115,3 +115,24 @@ class Marks:
 
 
 NO_MARKS: Final = Marks()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a track that the analysis found."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+def sections_of(found: object) -> tuple[Section, ...]:
+    """Return the sections that an analysis lists; what has no start, end and label is passed over."""
+    sections = []
+    for item in found if isinstance(found, list) else ():
+        if not isinstance(item, Mapping):
+            continue
+        start, end = item.get("start"), item.get("end")
+        if isinstance(start, int | float) and isinstance(end, int | float) and 0.0 <= start < end:
+            sections.append(Section(float(start), float(end), str(item.get("label", ""))))
+    return tuple(sections)

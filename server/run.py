@@ -60,6 +60,8 @@ from server.session.effects import Notice
 from server.session.intent import Intent
 from server.session.log import IntentLog
 from server.session.show import Show
+from server.setlist_keeper import SetlistKeeper
+from server.setlists import Shelf
 from server.settings import Settings
 from server.spotify import Spotify
 from server.start import audio_settings
@@ -208,6 +210,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             MidiDesk(midi),
             lan,
             Spotify(settings.spotify_client_id, settings.spotify_client_secret),
+            Shelf(settings.data / "setlists"),
         )
         _connect(services, await store.arriving(db))
         app = build_app(services, hosts)
@@ -221,6 +224,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         )  # fmt: skip
         deckhand.recorded_s = recording.seconds
         stack.push_async_callback(recording.stop)
+        setlists = SetlistKeeper(show, services.setlists, library, auth.owner_id, deckhand.frame)
+        deckhand.on_setlist = setlists.open
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
         kept = Keeper(show.notice)
         await tasks.start(kept.begin, "the decks", partial(deckhand.run, show.report, show.notice))
@@ -235,6 +240,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the preparation of stems", Preparation(services).run),
             ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),
             ("the DAW", DawSurface(show).run),
+            ("the setlist", setlists.run),
             ("the network for phones", partial(lan.run, app)),
         ):
             tasks.start_soon(kept.keep, name, work)

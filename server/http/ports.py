@@ -19,6 +19,7 @@ from server.jobs.job import Job, Kind
 from server.library.service import Library
 from server.protocol import Peer, Value
 from server.session.intent import Intent
+from server.setlists import Shelf
 from server.spotify import Spotify
 from server.surfaces.midi_desk import MidiHeard, MidiOverview, MidiTable, MidiTaken
 
@@ -172,6 +173,8 @@ class HttpServices(Protocol):
     def lan(self) -> Lan: ...
     @property
     def spotify(self) -> Spotify: ...
+    @property
+    def setlists(self) -> Shelf: ...
 
 
 class Check(msgspec.Struct, frozen=True):

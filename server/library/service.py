@@ -26,7 +26,7 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import arrivals, files, marks, own_stems, tracks
+from server.library import arrivals, files, finding, marks, own_stems, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
@@ -320,6 +320,10 @@ class Library:
     async def track(self, track_id: UUID, user_id: int | None) -> Track:
         """Return a track with its jobs, stems and analysis. Raises NotFound."""
         return await tracks.one(self._db, track_id, user_id)
+
+    async def find(self, user_id: int, name: str) -> UUID | None:
+        """Return the track that is meant by an id, "Artist - Title", a title or the name of a file; None for none."""
+        return await finding.find(self._db, user_id, name)
 
     async def exists(self, track_id: UUID, user_id: int) -> None:
         """Say that a track is there. Raises NotFound."""

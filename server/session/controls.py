@@ -13,6 +13,7 @@ from server.session.draft import Handler
 from server.session.marking import MARKING
 from server.session.performing import PERFORMING
 from server.session.rows import ROWS
+from server.session.setlist_controls import SETLIST_HANDLERS
 from server.session.transport import Transport
 
 
@@ -29,5 +30,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     **AUTO_GAIN,
     **{path: _keep(path) for path in ("/session/focus", "/mixer/record")},
     **CLOCK_HANDLERS,
+    **SETLIST_HANDLERS,
 }
 """What each writable control does; a test holds this table against the registry."""

@@ -87,6 +87,8 @@ class EngineDeckhand:
         self._refused = 0
         #: How long the recording is, in seconds; whoever records replaces it.
         self.recorded_s: Callable[[], float] = lambda: 0.0
+        #: Reads setlists; whoever keeps them replaces it.
+        self.on_setlist: Callable[[str], None] = lambda name: None
         self._missing: dict[int, float] = {}
         self.loader = DeckLoader(tracks, self._tell, lambda notice: self._notify(notice))
 
@@ -114,6 +116,10 @@ class EngineDeckhand:
     def save_marks(self, track_id: str, marks: Marks) -> None:
         """Keep a track's marks in the library."""
         self.loader.keeper.save(track_id, marks)
+
+    def open_setlist(self, name: str) -> None:
+        """Have a setlist read."""
+        self.on_setlist(name)
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Go on feeding a deck that an engine kept playing."""

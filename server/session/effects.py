@@ -95,6 +95,23 @@ class LoadRefused:
     refused: Refused
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSetlist:
+    """Read a setlist and look for its tracks; answered by SetlistOpened or SetlistFailed."""
+
+    name: str
+
+
 Effect = (
-    EngineCommand | SetGrid | SaveMarks | LoadTrack | AdoptDeck | EjectDeck | Notice | Changed | Refused | LoadRefused
+    EngineCommand
+    | SetGrid
+    | SaveMarks
+    | LoadTrack
+    | AdoptDeck
+    | EjectDeck
+    | Notice
+    | Changed
+    | Refused
+    | LoadRefused
+    | OpenSetlist
 )

@@ -7,7 +7,8 @@ is 0 to 1. A fact that names a `token` other than the deck's is late and changes
 
 from dataclasses import dataclass
 
-from server.marks import NO_MARKS, Grid, Marks
+from server.marks import NO_MARKS, Grid, Marks, Section
+from server.session.setlist_state import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class DeckLoaded:
     duration_s: float = 0.0
     analysed: Grid | None = None
     marks: Marks = NO_MARKS
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,18 @@ class TrackMarked:
     token: int
     analysed: Grid | None
     marks: Marks
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceTold:
-    """The playhead's place on the frame it was asked for; `what` it was asked for."""
+    """The playhead's place on the frame it was asked for, the engine's `frame`; `what` it was asked for."""
 
     deck: int
     token: int
     what: int
     position_s: float
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +237,37 @@ class EngineRestored:
     rate: int
 
 
+@dataclass(frozen=True, slots=True)
+class SetlistOpened:
+    """A setlist was read and its tracks were looked for. `name` is what it was asked for by; with `resumed` it was
+    open when the program stopped, and goes on where it was."""
+
+    name: str
+    title: str
+    entries: tuple[Planned, ...]
+    crossfader: bool = False
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetlistFailed:
+    """A setlist could not be opened; the one before stays as it is."""
+
+    name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetlistTick:
+    """Time has passed for the setlist: the engine's counter is at `frame`."""
+
+    frame: int
+
+
 Fact = (
     DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
     | TrackMarked | TrackMeasured | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged
     | MemoryStored | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
+    | SetlistOpened | SetlistFailed | SetlistTick
 )  # fmt: skip

@@ -16,6 +16,7 @@ from server.session.intent import Refused
 from server.session.marking import take_marks
 from server.session.marks_heard import MARKS_HEARD
 from server.session.rows import ROWS
+from server.session.setlist_controls import SETLIST_FACTS
 from server.session.state import DeckMemory
 
 
@@ -30,7 +31,9 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
     if runs:
         draft.send(CommandKind.DECK_PLAY, fact.deck, 0, 0.0, NOW, fact.token)
         seek = memory.load_position_s if seek is None else seek
-    draft.hold(fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s))
+    draft.hold(
+        fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s, sections=fact.sections)
+    )
     clear(draft, fact.deck)
     auto_gain.measured(draft, fact.deck, None)
     draft.set(f"{path}/title", fact.title)
@@ -168,5 +171,6 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.Reported: _reported,
     facts.TempoChanged: _tempo_changed,
     **MARKS_HEARD,
+    **SETLIST_FACTS,
 }
 """What each kind of fact does."""

@@ -19,7 +19,7 @@ def fact_of(event: Any, rate: int) -> facts.Fact | None:
         case EventKind.DECK_ENDED:
             return facts.DeckEnded(deck, token, at_s)
         case EventKind.PLACE_TOLD:
-            return facts.PlaceTold(deck, token, slot, at_s)
+            return facts.PlaceTold(deck, token, slot, at_s, int(event["frame"]))
         case EventKind.PLAY_CHANGED:
             return facts.PlayChanged(deck, token, bool(event["a"]), to_s)
         case EventKind.CUE_MOVED:

@@ -20,7 +20,7 @@ from audio.source import DeckSource, Range, StemSource
 from audio.units import DECKS, MODEL_RATE
 from pipeline.pcm import union
 from server.errors import ServerError
-from server.marks import Grid, Marks
+from server.marks import Grid, Marks, Section, sections_of
 from server.session.effects import Notice
 from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady, TrackMarked, TrackMeasured
 from server.session.marks_keeper import MarksKeeper
@@ -175,8 +175,9 @@ class DeckLoader:
                 return
             count = self.keeper.count
             analysed, marks = await self._tracks.marks(held.track_id)
+            track = await self._tracks.track(held.track_id, None)
             if self.keeper.count == count:
-                self._report(TrackMarked(deck, held.token, analysed, marks))
+                self._report(TrackMarked(deck, held.token, analysed, marks, sections_in(track)))
                 return
 
     def holders(self, track_id: UUID) -> list[int]:
@@ -267,7 +268,8 @@ class DeckLoader:
             return
         desk.wanted = None
         duration_s = source.frames / source.rate
-        self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks))
+        sections = sections_in(track)
+        self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks, sections))
         self._report(TrackMeasured(deck, token, loudness_of(track)))
         self._tell_ready(deck, coming, coming.stems)
 
@@ -322,6 +324,12 @@ def loudness_of(track: Titled) -> float | None:
     analysis = getattr(track, "analysis", None)
     found = analysis.features.get("loudness_lufs") if analysis is not None else None
     return float(found) if isinstance(found, int | float) else None
+
+
+def sections_in(track: Titled) -> tuple[Section, ...]:
+    """Return the sections that the analysis of a track found."""
+    analysis = getattr(track, "analysis", None)
+    return sections_of(analysis.features.get("sections")) if analysis is not None else ()
 
 
 class _NoTrack(ServerError):

@@ -142,7 +142,7 @@ def place_told(draft: Draft, deck: int, what: int, position_s: float) -> None:
         made = tapped_grid(taps, float(draft.controls[f"/deck/{deck + 1}/duration"]))
         if made is not None:
             put_grid(draft, deck, made)
-    elif grid is not None:
+    elif grid is not None and what in (DOWNBEAT, ANCHOR):
         put_grid(draft, deck, grid.with_downbeat(position_s) if what == DOWNBEAT else grid.anchored(position_s))
 
 

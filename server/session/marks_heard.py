@@ -20,6 +20,7 @@ def _holds(draft: Draft, fact: Any) -> bool:
 
 def _track_marked(draft: Draft, fact: facts.TrackMarked) -> None:
     if _holds(draft, fact):
+        draft.remember(fact.deck, sections=fact.sections)
         take_marks(draft, fact.deck, fact.analysed, fact.marks, fresh=False)
 
 

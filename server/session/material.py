@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from audio.errors import AudioError
 from audio.source import DeckSource
 from audio.units import AUDIO_SUFFIXES, MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
-from server.marks import NO_MARKS, Grid, Marks, grid_of
+from server.marks import NO_MARKS, Grid, Marks, Section, grid_of, sections_of
 from server.session.script import did_you_mean
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class LibraryTrack:
     artist: str | None = None
     grid: Grid | None = None
     marks: Marks = NO_MARKS
+    sections: tuple[Section, ...] = ()
 
 
 Resolver = Callable[[str], LibraryTrack]
@@ -58,9 +59,10 @@ class Material:
     artist: str
     mix: "SlotMemory"
     stems: "Mapping[int, SlotMemory]"
-    #: What its analysis says of its beats, and what a performer has marked in it.
+    #: What its analysis says of its beats and parts, and what a performer has marked in it.
     grid: Grid | None = None
     marks: Marks = NO_MARKS
+    sections: tuple[Section, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -88,7 +90,7 @@ def material(name: str, folder: Path, rate: int, resolver: Resolver | None) -> M
         raise MaterialRejected(f"there is no file or folder {name!r} beside the script, and no library to look in")
     track = resolver(name)
     found = from_source(track.source, rate, track.title, track.artist or "")
-    return replace(found, grid=track.grid, marks=track.marks)
+    return replace(found, grid=track.grid, marks=track.marks, sections=track.sections)
 
 
 def from_folder(folder: Path, rate: int) -> Material:
@@ -119,7 +121,8 @@ def from_folder(folder: Path, rate: int) -> Material:
         for audio in padded.values():
             whole += audio
     slots = {slot: SlotMemory.whole(audio) for slot, audio in padded.items()}
-    return Material(folder.name, "", SlotMemory.whole(whole), slots, read_grid(folder / ANALYSIS_NAME))
+    grid, sections = read_analysis(folder / ANALYSIS_NAME)
+    return Material(folder.name, "", SlotMemory.whole(whole), slots, grid, sections=sections)
 
 
 class _Analysis(msgspec.Struct, frozen=True):
@@ -127,22 +130,23 @@ class _Analysis(msgspec.Struct, frozen=True):
 
     beats: list[float] = []
     downbeats: list[float] = []
+    sections: list[dict[str, Any]] = []
 
 
-def read_grid(path: Path) -> Grid | None:
-    """Return the grid that an `analysis.json` tells of; None where there is none, or no pulse in it.
+def read_analysis(path: Path) -> tuple[Grid | None, tuple[Section, ...]]:
+    """Return the grid and the sections that an `analysis.json` tells of; None where there is none, or no pulse in it.
 
     Raises MaterialRejected for a file that is not one.
     """
     try:
         analysis = msgspec.json.decode(path.read_bytes(), type=_Analysis)
     except FileNotFoundError:
-        return None
+        return None, ()
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise MaterialRejected(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
     if any(b <= a for a, b in pairwise(analysis.beats)):
         raise MaterialRejected(f"{path.parent.name}/{path.name}: beats are seconds, each after the one before")
-    return grid_of(analysis.beats, analysis.downbeats)
+    return grid_of(analysis.beats, analysis.downbeats), sections_of(analysis.sections)
 
 
 def from_source(source: DeckSource, rate: int, title: str, artist: str) -> Material:

@@ -107,6 +107,8 @@ def restore(path: Path, first_token: int = 1) -> tuple[State, Notice | None]:
         controls[f"/deck/{number}/loop/roll"] = 0.0
         controls[f"/deck/{number}/load"] = deck.track_id
         controls[f"/deck/{number}/status"] = "loading" if deck.track_id else "empty"
+    if controls["/setlist/load"]:
+        controls["/setlist/status"] = "opening"
     return replace(state, controls=controls, decks=tuple(decks)), None
 
 

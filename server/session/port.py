@@ -32,6 +32,9 @@ class Deckhand(Protocol):
     def save_marks(self, track_id: str, marks: Marks) -> None:
         """Keep a track's marks in the library; the last that was asked for wins."""
 
+    def open_setlist(self, name: str) -> None:
+        """Start reading a setlist. SetlistOpened or SetlistFailed follows, unless a later one overtakes it."""
+
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Look after a deck that the engine kept playing while there was no server: its stems may still be coming."""
 

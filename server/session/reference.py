@@ -10,7 +10,7 @@ from pathlib import Path
 
 from audio.units import DECKS, STEMS
 from control.control import Access, Control, Kind
-from control.registry import ALIASES, REGISTRY
+from control.registry import ALIASES, FOCUSED, REGISTRY
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "controls.md"
 """Where the page lives."""
@@ -94,10 +94,7 @@ def _value(control: Control) -> str:
 
 
 def _alias_target(alias: str) -> str:
-    parts = alias.split("/")
-    if parts[1] == "stem":
-        return f"/deck/FOCUS/stem/{STEMS[int(parts[2]) - 1]}/{parts[3]}"
-    return f"/deck/FOCUS/{parts[2]}"
+    return FOCUSED["1"][alias].path.replace("/deck/1/", "/deck/FOCUS/")
 
 
 def main(arguments: list[str]) -> int:

@@ -32,6 +32,7 @@ from server.session.effects import (
     LoadRefused,
     LoadTrack,
     Notice,
+    OpenSetlist,
     SaveMarks,
     SetGrid,
 )
@@ -264,6 +265,8 @@ class Show:
                     self._deckhand.save_marks(effect.track_id, effect.marks)
                 case AdoptDeck():
                     self._deckhand.adopt(effect.deck, effect.token, effect.track_id)
+                case OpenSetlist():
+                    self._deckhand.open_setlist(effect.name)
                 case Notice():
                     self.notice(effect)
                 case Refused():

@@ -12,7 +12,8 @@ from typing import Final
 from audio.units import DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
-from server.marks import Grid
+from server.marks import Grid, Section
+from server.session.setlist_state import SetlistMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class DeckMemory:
     `token` and `track_id` are the track the deck holds (0 and "" for none); `loading` and `wanted` the one on its
     way, to start at `load_position_s`. `play_when_loaded`, `play_at` (engine frame) and `seek_when_loaded` were asked
     for meanwhile. `position_s` is the last place known without asking the engine; `at_end` is set when the track ran
-    out there. `analysed` is the beat grid of the analysis, `grid` the performer's own in its place; `memory` are the
-    memory points in order, `taps` the places tapped for a grid.
+    out there. `sections` are the parts that the analysis found and `analysed` its beat grid, `grid` the performer's own
+    in its place; `memory` are the memory points in order, `taps` the places tapped for a grid.
     """
 
     token: int = 0
@@ -36,6 +37,7 @@ class DeckMemory:
     seek_when_loaded: float | None = None
     position_s: float = 0.0
     at_end: bool = False
+    sections: tuple[Section, ...] = ()
     analysed: Grid | None = None
     grid: Grid | None = None
     memory: tuple[float, ...] = ()
@@ -44,7 +46,8 @@ class DeckMemory:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz."""
+    """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz; `setlist` is the
+    one that is open."""
 
     rev: int
     controls: Mapping[str, Value]
@@ -52,6 +55,7 @@ class State:
     next_token: int = 1
     engine_rate: int = ENGINE_RATE
     connected: bool = False
+    setlist: SetlistMemory | None = None
 
 
 DEFAULTS: Final[Mapping[str, Value]] = MappingProxyType(

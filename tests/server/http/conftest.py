@@ -30,6 +30,7 @@ from server.jobs.service import JobService
 from server.library.service import Library
 from server.protocol import Peer, Value
 from server.session.intent import Intent, Refused
+from server.setlists import Shelf
 from server.spotify import Spotify
 from tests.server.library.conftest import importer as importer  # the fixture
 
@@ -217,6 +218,7 @@ class Parts:
     osc: FakeOsc
     midi: FakeMidi
     spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
+    setlists: Shelf = field(default_factory=lambda: Shelf(Path("nowhere")))
     app: Starlette = field(default_factory=Starlette)
     hosts: Hosts = field(default_factory=Hosts)
 
@@ -255,7 +257,7 @@ async def parts(db: Database, importer: Importer, tmp_path: Path, clock: FakeClo
     made = Parts(
         FakeSettings(), "1.2.3", db, auth, library, importer,
         FakeJobs(db), BatchService(db, JobService(db, tmp_path / "data")), FakeWorkers(), FakeShow(), FakeOsc(),
-        FakeMidi(),
+        FakeMidi(), setlists=Shelf(tmp_path / "data" / "setlists"),
     )  # fmt: skip
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)

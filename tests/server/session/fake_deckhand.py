@@ -22,6 +22,7 @@ class FakeDeckhand:
     adopted: list[tuple[int, int, str]] = field(default_factory=list)
     grids: list[tuple[int, int, tuple[float, ...], int]] = field(default_factory=list)
     saved: list[tuple[str, Marks]] = field(default_factory=list)
+    setlists: list[str] = field(default_factory=list)
     heard: list[AudibleDeck] = field(default_factory=lambda: [AudibleDeck()] * 4)
 
     def send(self, commands: Sequence[EngineCommand]) -> None:
@@ -53,6 +54,9 @@ class FakeDeckhand:
 
     def save_marks(self, track_id: str, marks: Marks) -> None:
         self.saved.append((track_id, marks))
+
+    def open_setlist(self, name: str) -> None:
+        self.setlists.append(name)
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         self.adopted.append((deck, token, track_id))
