@@ -101,4 +101,5 @@ async def _find(library: Library, name: str) -> LibraryTrack:
         track_id = found[0].id
     track = await library.track(track_id, None)
     analysed, marks = await library.marks(track_id)
-    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist, analysed, marks)
+    sections = (await library.rehearsal(track_id)).sections
+    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist, analysed, marks, sections)

@@ -8,6 +8,7 @@ is 0 to 1. A fact that names a `token` other than the deck's is late and changes
 from dataclasses import dataclass
 
 from server.marks import NO_MARKS, Grid, Marks
+from server.practice import NO_REHEARSAL, Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,20 @@ class DeckLoaded:
     duration_s: float = 0.0
     analysed: Grid | None = None
     marks: Marks = NO_MARKS
+    rehearsal: Rehearsal = NO_REHEARSAL
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMarked:
-    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere."""
+    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere.
+
+    `rehearsal` is None where it is as it was."""
 
     deck: int
     token: int
     analysed: Grid | None
     marks: Marks
+    rehearsal: Rehearsal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,17 @@ class LoopChanged:
     rolling: bool
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPassed:
+    """The loop has come to its end; `stepped` where the next pass takes the speed that was asked for it."""
+
+    deck: int
+    token: int
+    start_s: float
+    end_s: float
+    stepped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +253,5 @@ Fact = (
     DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
     | TrackMarked | TrackMeasured | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged
     | MemoryStored | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
+    | LoopPassed
 )  # fmt: skip

@@ -10,10 +10,17 @@ from typing import Final
 
 import anyio
 
+from audio.units import STEMS
 from control.control import Kind
 from control.registry import REGISTRY
 from server.session.intent import Intent
 from server.session.state import DEFAULTS, State
+
+_OF_THE_TRACK: Final = (
+    "/loop/start", "/loop/end", "/loop/active", "/loop/section", "/loop/bars", "/loop/beats", "/loop/roll",
+    "/trainer/on",
+)  # fmt: skip
+"""What only a deck with a track takes."""
 
 FLUSH_S: Final = 0.5
 """At least this long between two writes."""
@@ -76,11 +83,16 @@ class IntentLog:
         if self.failure is None:
             self._lines.append(json.dumps({"at": round(at_s, 6), "path": path, "value": value}) + "\n")
 
+    def _put_loop(self, state: State, path: str) -> None:
+        if float(state.controls[f"{path}/loop/end"]) > float(state.controls[f"{path}/loop/start"]) >= 0.0:
+            for name in ("loop/start", "loop/end", "loop/active"):
+                self._put(0.0, f"{path}/{name}", state.controls[f"{path}/{name}"])
+
     def _begin(self, state: State, positions: tuple[float, ...]) -> None:
         changed = [path for path, value in state.controls.items() if value != DEFAULTS[path]]
         for path in sorted(changed, key=lambda path: not path.endswith("/pitch_range")):  # before the rate it bends
             control = REGISTRY[path]
-            follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader"))
+            follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader", *_OF_THE_TRACK))
             if control.is_writable and not follows:
                 self._put(0.0, path, state.controls[path])
         for deck, memory in enumerate(state.decks):
@@ -89,6 +101,11 @@ class IntentLog:
                 continue
             path = f"/deck/{deck + 1}"
             self._put(0.0, f"{path}/load", track)
+            self._put_loop(state, path)
+            for stem in STEMS:
+                mutes = f"{path}/stem/{stem}/mutes"
+                if state.controls[mutes]:
+                    self._put(0.0, mutes, state.controls[mutes])
             if positions[deck] > 0:
                 self._put(0.0, f"{path}/position", positions[deck])
             if state.controls[f"{path}/play"]:

@@ -13,6 +13,7 @@ from audio.units import DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
 from server.marks import Grid
+from server.practice import Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class DeckMemory:
     way, to start at `load_position_s`. `play_when_loaded`, `play_at` (engine frame) and `seek_when_loaded` were asked
     for meanwhile. `position_s` is the last place known without asking the engine; `at_end` is set when the track ran
     out there. `analysed` is the beat grid of the analysis, `grid` the performer's own in its place; `memory` are the
-    memory points in order, `taps` the places tapped for a grid.
+    memory points in order, `taps` the places tapped for a grid. `rehearsal` is what the library knows for
+    practising it, and `practised` says whether the song was opened for that: how it is left is then kept.
     """
 
     token: int = 0
@@ -40,6 +42,8 @@ class DeckMemory:
     grid: Grid | None = None
     memory: tuple[float, ...] = ()
     taps: tuple[float, ...] = ()
+    rehearsal: Rehearsal = Rehearsal()
+    practised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

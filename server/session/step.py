@@ -22,6 +22,7 @@ from server.session.effects import Effect
 from server.session.facts import Fact
 from server.session.happenings import FACTS
 from server.session.intent import Intent, Refused
+from server.session.rehearsing import keep_changed
 from server.session.state import State
 
 
@@ -35,6 +36,7 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
     if not isinstance(event, Intent):
         draft = Draft(state)
         FACTS[type(event)](draft, event)
+        keep_changed(draft)
         return draft.result()
     try:
         control = resolve(event.path, str(state.controls["/session/focus"]))
@@ -54,6 +56,7 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
         return draft.result()
     if path in draft.controls and draft.controls[path] != event.value:
         draft.echo(path)
+    keep_changed(draft)
     return draft.result()
 
 
