@@ -24,6 +24,8 @@ from audio.units import DECKS
 
 _BACK: Final = 1.0
 """Track frames: a jump that lands this little behind a beat is on it, since places are whole frames."""
+_HAIR: Final = 1e-6
+"""Track frames: what rounding leaves of a place between two beats; a click this little beyond a frame is on it."""
 _NOWHERE: Final = -1e18
 
 
@@ -62,11 +64,11 @@ def _next_number(deck: Any, place: float, forwards: bool) -> int:
     number = floor_of(along)
     # The way to beats and back is not exact: what counts is where the click's frame lies.
     if forwards:
-        while frame_of(deck.grid, number / divide) <= place:
+        while frame_of(deck.grid, number / divide) <= place + _HAIR:
             number += 1
         return number
     number += 1
-    while frame_of(deck.grid, number / divide) >= place:
+    while frame_of(deck.grid, number / divide) >= place - _HAIR:
         number -= 1
     return number
 
@@ -93,7 +95,7 @@ def watch_beat(deck: Any, frame: int) -> None:
         return
     number = _next_number(deck, before, forwards)
     at = frame_of(deck.grid, number / click.divide)
-    if (forwards and at <= place) or (not forwards and at >= place):
+    if (forwards and at <= place + _HAIR) or (not forwards and at >= place - _HAIR):
         strike(deck, frame, kind_of(click, number, click.divide))
 
 

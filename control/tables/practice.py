@@ -15,7 +15,7 @@ TRAINED_BY: Final = ("passes", "clean")
 
 def _act(path: str, description: str, unit: str, minimum: float, maximum: float | None) -> Control:
     """Return a number that acts each time it is written and remembers nothing."""
-    return Control(path, Kind.CONTINUOUS, description, unit, minimum, maximum, 0.0, access=Access.WRITE)
+    return Control(path, Kind.CONTINUOUS, description, unit, minimum, maximum, minimum, access=Access.WRITE)
 
 
 def _number(path: str, description: str, unit: str, minimum: float, maximum: float, default: float) -> Control:
@@ -40,9 +40,7 @@ def practice_rows(n: int) -> Iterator[Control]:
                1.0, 9999.0)  # fmt: skip
     yield _number(f"{loop}/preroll", f"Beats by which each pass of {of} begins before its loop", "beats",
                   0.0, 16.0, 0.0)  # fmt: skip
-    yield trigger(
-        f"{loop}/again", f"Play {of} from the beginning of its loop, after the count-in; without, of the track"
-    )
+    yield trigger(f"{loop}/again", f"Play {of} from the beginning of its loop, counting in; without one, of the track")
     yield _count(f"{loop}/passes", f"How often the loop of {of} has come round")
     yield from _click_rows(n)
     yield _number(f"{deck}/countin", f"Clicks before {of} starts; 0 starts at once", "beats", 0.0, 16.0, 0.0)
@@ -92,5 +90,5 @@ def stem_practice_rows(n: int, stem: str) -> Iterator[Control]:
 
 def mode_rows() -> Iterator[Control]:
     """Yield the row of what the session is for."""
-    yield Control("/session/mode", Kind.CHOICE, "In practice mode a song comes back as it was left, and passes are logged",
-                  default="dj", choices=MODES)  # fmt: skip
+    text = "In practice mode a song comes back as it was left, and passes are logged"
+    yield Control("/session/mode", Kind.CHOICE, text, default="dj", choices=MODES)

@@ -20,7 +20,7 @@ from server.library import tracks
 from server.practice import Pass, Practice, Section, sections_of
 
 _BREAK: Final = "10 minutes"
-"""After a break of this long, or as long as a pass takes if that is longer, passes are another row of the log."""
+"""After a break of this long passes are another row of the log."""
 
 
 class _Left(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ async def log_pass(db: Database, track_id: UUID, user_id: int | None, made: Pass
             WHERE id = (SELECT max(id) FROM practice_log WHERE track_id = $1 AND user_id = $2)
               AND abs(starting - $3) < 0.001 AND abs(ending - $4) < 0.001 AND abs(rate - $5) < 0.0005
               AND section = $8
-              AND ended_at > now() - greatest(interval '{_BREAK}', make_interval(secs => 2 * (ending - starting) / rate))
+              AND ended_at > now() - interval '{_BREAK}' - make_interval(secs => (ending - starting) / rate)
             RETURNING id
             """,
             track_id, user, made.start_s, made.end_s, made.rate, passes, cleans, made.section,

@@ -15,6 +15,9 @@ from server.session.marking import empty_hotcue, place_told, save_marks, show_ho
 from server.session.practising import loop_passed, note_loop, show_rate
 from server.session.rehearsing import sections_found
 
+_SAME_S: Final = 1e-3
+"""A loop that differs by less is the one that was asked for, on whole frames."""
+
 
 def _holds(draft: Draft, fact: Any) -> bool:
     return bool(fact.token) and fact.token == draft.decks[fact.deck].token
@@ -64,13 +67,11 @@ def _loop_changed(draft: Draft, fact: facts.LoopChanged) -> None:
         return
     path = f"/deck/{fact.deck + 1}/loop"
     whole = fact.end_s > fact.start_s
-    was = draft.controls[f"{path}/start"], draft.controls[f"{path}/end"]
+    was = float(draft.controls[f"{path}/start"]), float(draft.controls[f"{path}/end"])
     draft.set(f"{path}/active", int(fact.active))
     draft.set(f"{path}/start", fact.start_s)
     draft.set(f"{path}/end", fact.end_s if whole else -1.0)
-    if any(
-        abs(float(a) - float(draft.controls[f"{path}/{b}"])) > 1e-3 for a, b in zip(was, ("start", "end"), strict=True)
-    ):
+    if max(abs(was[0] - fact.start_s), abs(was[1] - float(draft.controls[f"{path}/end"]))) > _SAME_S:
         note_loop(draft, fact.deck)
     if not fact.rolling:
         draft.set(f"{path}/roll", 0.0)

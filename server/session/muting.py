@@ -26,9 +26,8 @@ def put_mutes(draft: Draft, deck: int, slot: int, regions: tuple[Region, ...], a
     draft.set(_path(deck, slot), write_regions(regions))
     draft.send(CommandKind.MUTES_CLEAR, deck, slot, 0.0, at, token)
     for start_s, end_s in regions:
-        draft.send(
-            CommandKind.MUTE_ADD, deck, slot, float(round(start_s * rate)), at, token, float(round(end_s * rate))
-        )
+        start, end = float(round(start_s * rate)), float(round(end_s * rate))
+        draft.send(CommandKind.MUTE_ADD, deck, slot, start, at, token, end)
 
 
 Change = Callable[[Draft, tuple[Region, ...], Value], tuple[Region, ...]]

@@ -72,9 +72,9 @@ class PracticeKeeper:
     def save(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
         """Keep how a song stands, at the place where it is now."""
         place_s = self.place_of(deck, token)
-        self._songs[track_id] = _Left(
-            deck, token, practice if place_s is None else replace(practice, position_s=place_s)
-        )
+        if place_s is not None:
+            practice = replace(practice, position_s=place_s)
+        self._songs[track_id] = _Left(deck, token, practice)
 
     def log(self, track_id: str, made: Pass, *, clean: bool) -> None:
         """Write a pass down."""

@@ -110,10 +110,8 @@ def _bar(deck: int) -> Handler:
         grid = grid_on(draft, deck)
         if grid is None:
             raise Refuse("no_grid", f"Deck {deck + 1} has no beat grid yet: analyse its track, or tap one")
-        beats, bars = (
-            round(float(draft.controls[f"{path}/click/bar"])),
-            round(float(draft.controls[f"{path}/loop/bars"])),
-        )
+        beats = round(float(draft.controls[f"{path}/click/bar"]))
+        bars = round(float(draft.controls[f"{path}/loop/bars"]))
         first = (round(float(value)) - 1) * beats
         start_s, end_s = grid.place_of(first), grid.place_of(first + bars * beats)
         if start_s >= float(draft.controls[f"{path}/duration"]):

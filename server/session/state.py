@@ -13,7 +13,7 @@ from audio.units import DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
 from server.marks import Grid
-from server.practice import Rehearsal
+from server.practice import NO_REHEARSAL, Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class DeckMemory:
     grid: Grid | None = None
     memory: tuple[float, ...] = ()
     taps: tuple[float, ...] = ()
-    rehearsal: Rehearsal = Rehearsal()
+    rehearsal: Rehearsal = NO_REHEARSAL
     practised: bool = False
 
 
