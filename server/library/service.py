@@ -30,6 +30,7 @@ from server.library import arrivals, files, marks, own_stems, practice, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
+from server.library.practice import LogEntry, Progress
 from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
@@ -460,9 +461,7 @@ class Library:
         """Write a pass down, or that the one being made is clean. Raises NotFound, BadRequest."""
         await practice.log_pass(self._db, track_id, None, made, clean=clean)
 
-    async def practice_log(
-        self, track_id: UUID, user_id: int, limit: int
-    ) -> tuple[list[practice.LogEntry], list[practice.Progress]]:
+    async def practice_log(self, track_id: UUID, user_id: int, limit: int) -> tuple[list[LogEntry], list[Progress]]:
         """Return the latest of a track's log, and the progress of each section. Raises NotFound."""
         await tracks.row(self._db, track_id, user_id)
         entries = await practice.log(self._db, track_id, user_id, limit)

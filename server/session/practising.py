@@ -37,13 +37,16 @@ def put_loop(draft: Draft, deck: int, start_s: float, end_s: float, at: int, *, 
 
 def note_loop(draft: Draft, deck: int) -> None:
     """Begin to count the passes of another loop, and show which section it is."""
-    path = f"/deck/{deck + 1}/loop"
-    number, _ = _section_looped(draft, deck)
-    draft.set(f"{path}/section", float(number))
-    draft.set(f"{path}/passes", 0.0)
+    show_section(draft, deck)
+    draft.set(f"/deck/{deck + 1}/loop/passes", 0.0)
     draft.set(f"/deck/{deck + 1}/trainer/passes", 0.0)
     if draft.controls[f"/deck/{deck + 1}/trainer/on"]:
         aim(draft, deck)
+
+
+def show_section(draft: Draft, deck: int) -> None:
+    """Show which section the loop is."""
+    draft.set(f"/deck/{deck + 1}/loop/section", float(_section_looped(draft, deck)[0]))
 
 
 def _section_looped(draft: Draft, deck: int) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from server.practice import BadRegion, Practice, Rehearsal, read_regions
 from server.session.draft import Draft, Handler
 from server.session.effects import SavePractice
 from server.session.muting import put_mutes
-from server.session.practising import note_loop, put_loop
+from server.session.practising import put_loop, show_section
 from server.session.rows import ROWS
 from server.session.state import DEFAULTS
 from server.session.transport import Transport
@@ -146,6 +146,8 @@ MODES: Final[dict[str, Handler]] = {MODE: _mode}
 
 
 def sections_found(draft: Draft, deck: int, rehearsal: Rehearsal) -> None:
-    """Take the sections of an analysis that has come since the song was opened; how it stands is the show's."""
-    draft.remember(deck, rehearsal=replace(draft.decks[deck].rehearsal, sections=rehearsal.sections))
-    note_loop(draft, deck)
+    """Take the sections of an analysis that has come since the song was opened, or of a song that was playing before
+    the show knew; how it stands is the show's to say."""
+    known = replace(draft.decks[deck].rehearsal, sections=rehearsal.sections)
+    draft.remember(deck, rehearsal=known, practised=draft.controls[MODE] == "practice")
+    show_section(draft, deck)
