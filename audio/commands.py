@@ -198,6 +198,35 @@ class CommandKind(IntEnum):
     FX_PARAM_3 = 133
     """a: as FX_PARAM_1."""
 
+    CLICK = 176
+    """a: 1 clicks on the deck's beat grid."""
+    CLICK_VOLUME = 177
+    """a: gain, 0 to 1; of the count-in too."""
+    CLICK_ACCENT = 178
+    """a: 1 lets the first beat of a bar sound higher."""
+    CLICK_DIVIDE = 179
+    """a: clicks a beat, 1 to 4."""
+    CLICK_BAR = 180
+    """a: beats a bar, 1 to 16, for accents and for loops in bars."""
+    CLICK_OUTPUT = 181
+    """a: index into CLICK_OUTPUTS."""
+    COUNT_IN = 182
+    """a: clicks before DECK_PLAY starts the deck, 0 to 16."""
+    COUNT_PASSES = 183
+    """a: 1 counts in before each pass of the loop, too."""
+    LOOP_PRE_ROLL = 184
+    """a: beats by which each pass begins before the loop."""
+    PASS_RATE = 185
+    """a: speed of the loop's next pass, taken at its seam; 0: the same."""
+    LOOP_BARS = 186
+    """a: bars; a loop of that length from the beginning of the bar where the playhead is."""
+    LOOP_AGAIN = 187
+    """Goes to the beginning of the loop (its pre-roll) and turns it on, counting in; without a loop to the start."""
+    MUTE_ADD = 188
+    """slot: stem, which is mute from a to b, in track frames, behind its other regions."""
+    MUTES_CLEAR = 189
+    """slot: stem, which is mute nowhere."""
+
 
 COMMAND: Final = np.dtype(
     [
@@ -286,6 +315,9 @@ class EventKind(IntEnum):
     """The loop of stem `slot`; a: in, b: out (not above a: none)."""
     STRETCH_LOST = 40
     """The stretcher did not keep up, and the deck sounds at the pitch of its speed until it does; a: position."""
+
+    LOOP_PASSED = 80
+    """The loop has come to its end; slot: 1 where the next pass takes another speed; a: in, b: out."""
 
 
 EVENT: Final = np.dtype(

@@ -33,6 +33,7 @@ from audio.kernel.layout import (
 )
 from audio.kernel.limiter import peak_weights
 from audio.kernel.loudness import QUIETEST, weighting_factors
+from audio.kernel.practice_state import click_frames, click_sounds
 from audio.kernel.render import RENDER
 from audio.kernel.render import render as _render
 from audio.kernel.sinc import table
@@ -397,6 +398,8 @@ class KernelHost:
         state["gains"] = 1 << 30
         state["gain_sum"] = layout.WINDOW << 30
         state["peak_weights"] = peak_weights()
+        state["click_sounds"] = click_sounds(self.rate)
+        state["click_frames"] = click_frames(self.rate)
         state["weighting"] = weighting_factors(self.rate)
         state["short_term"] = state["momentary"] = QUIETEST
         state["crossovers"] = crossover_factors(self.rate)
@@ -432,6 +435,9 @@ class KernelHost:
             deck["stem_volume"] = 1.0
             deck["pace"] = deck["follow"] = deck["drive"] = deck["multiple"] = 1.0
             deck["loop_beats"] = 4.0
+            deck["click"]["accent"] = deck["click"]["divide"] = 1
+            deck["click"]["bar"] = 4
+            _rest(deck["click"]["volume"], 0.5)
             _rest(deck["rate"], 1.0)
             _rest(deck["gain"], 1.0)
             _rest(deck["cross"], np.sin(np.pi / 4))

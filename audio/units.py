@@ -69,6 +69,9 @@ AUDIO_SUFFIXES: Final = frozenset(
 )
 """What counts as audio in a folder; a file that is named on its own is tried whatever its name."""
 
+CLICK_OUTPUTS: Final = ("master", "headphones")
+"""Where the click of a deck may go."""
+
 RECORDING_FORMATS: Final = ("flac", "wav")
 """What the recorder writes, the default first."""
 

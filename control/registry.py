@@ -16,6 +16,7 @@ from control.tables.deck import deck_rows
 from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_effect_rows
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
+from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
 from control.tables.session import session_rows
 from control.tables.setlist import setlist_rows
 from control.tables.stem import stem_rows
@@ -30,15 +31,18 @@ def _rows() -> Iterator[Control]:
         yield from deck_effect_rows(n)
         yield from transport_rows(n)
         yield from pitch_rows(n)
+        yield from practice_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
             yield from stem_strip_rows(n, stem)
             yield from stem_effect_rows(n, stem)
             yield from stem_loop_rows(n, stem)
+            yield from stem_practice_rows(n, stem)
     yield from mixer_rows()
     yield from mixer_strip_rows()
     yield from mixer_effect_rows()
     yield from session_rows()
+    yield from mode_rows()
     yield from tempo_rows()
     yield from setlist_rows()
     yield from clock_rows()
@@ -49,6 +53,21 @@ REGISTRY: Final[Mapping[str, Control]] = {control.path: control for control in _
 """Every control by its path, in the order of the reference page."""
 
 
+_PRACTICE: Final = {
+    "a": "loop/start",
+    "b": "loop/end",
+    "loop": "loop/active",
+    "again": "loop/again",
+    "section": "loop/section",
+    "speed": "rate",
+    "pitch": "pitch",
+    "countin": "countin",
+    "click": "click",
+    **{f"trainer/{name}": f"trainer/{name}" for name in ("on", "start", "step", "every", "stop", "clean", "missed")},
+}
+"""What a player's controls are called, and what they are on the deck that has the focus."""
+
+
 def _aliases(focus: str) -> Iterator[tuple[str, str]]:
     deck = f"/deck/{focus}"
     yield "/transport/play", f"{deck}/play"
@@ -57,6 +76,9 @@ def _aliases(focus: str) -> Iterator[tuple[str, str]]:
     yield "/transport/prev", "/setlist/previous"
     yield "/track/title", f"{deck}/title"
     yield "/bpm", f"{deck}/bpm"
+    yield "/practice/deck", "/session/focus"
+    for name, path in _PRACTICE.items():
+        yield f"/practice/{name}", f"{deck}/{path}"
     for slot, stem in enumerate(STEMS, start=1):
         for part in ("volume", "mute", "solo"):
             yield f"/stem/{slot}/{part}", f"{deck}/stem/{stem}/{part}"

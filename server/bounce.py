@@ -21,7 +21,6 @@ from server.errors import AlreadyRunning, NotFound
 from server.library.service import Library
 from server.lock import data_lock
 from server.remote import Address, Remote, ServerNotRunning
-from server.session.loader import sections_in
 from server.session.material import LibraryTrack, Resolver
 from server.session.script import read_text
 from server.session.setlist_file import check_setlist, setlist_of
@@ -128,5 +127,5 @@ async def _find(library: Library, name: str) -> LibraryTrack:
         raise NotFound(f"The library has no track called {name!r}")
     track = await library.track(track_id, None)
     analysed, marks = await library.marks(track_id)
-    source = await library.deck_source(track_id)
-    return LibraryTrack(source, track.title, track.artist, analysed, marks, sections_in(track))
+    sections = (await library.rehearsal(track_id)).sections
+    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist, analysed, marks, sections)

@@ -5,7 +5,7 @@ Units: seconds of the track; hot cues count from 1 as performers do.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -33,6 +33,13 @@ class Grid:
         after = min(max(bisect_right(self.beats, position_s), 1), len(self.beats) - 1)
         before = after - 1
         return before if position_s - self.beats[before] <= self.beats[after] - position_s else after
+
+    def place_of(self, beat: int) -> float:
+        """Return where a beat is, counted from the first downbeat; beyond the ends the first and last go on."""
+        number = self.origin + beat
+        inside = min(max(number, 0), len(self.beats) - 1)
+        step = self.beats[1] - self.beats[0] if number < 0 else self.beats[-1] - self.beats[-2]
+        return self.beats[inside] + (number - inside) * step
 
     def shifted(self, by_s: float) -> "Grid":
         """Return the grid moved by `by_s`."""
@@ -115,24 +122,3 @@ class Marks:
 
 
 NO_MARKS: Final = Marks()
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of a track that the analysis found."""
-
-    start_s: float
-    end_s: float
-    label: str
-
-
-def sections_of(found: object) -> tuple[Section, ...]:
-    """Return the sections that an analysis lists; what has no start, end and label is passed over."""
-    sections = []
-    for item in found if isinstance(found, list) else ():
-        if not isinstance(item, Mapping):
-            continue
-        start, end = item.get("start"), item.get("end")
-        if isinstance(start, int | float) and isinstance(end, int | float) and 0.0 <= start < end:
-            sections.append(Section(float(start), float(end), str(item.get("label", ""))))
-    return tuple(sections)

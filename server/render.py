@@ -19,6 +19,7 @@ from audio.errors import AudioError
 from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS
 from control.control import Value
 from server.errors import BadRequest, ServerError
+from server.practice import Rehearsal
 from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice, OpenSetlist, SetGrid
 from server.session.facts import (
     AudibleDeck,
@@ -308,7 +309,7 @@ class _Player:
                 material.frames / self._rate,
                 material.grid,
                 material.marks,
-                material.sections,
+                Rehearsal(material.sections),
             )
         ]
         self._materials[wish.deck] = (wish.token, material)

@@ -14,7 +14,8 @@ import msgspec
 
 from server.errors import NotFound
 from server.library.records import Track
-from server.marks import Grid, Marks, sections_of
+from server.marks import Grid, Marks
+from server.practice import sections_of
 from server.session.setlist import Entry, Setlist
 from server.session.setlist_places import Place, TrackView, find_place
 from server.session.setlist_state import Planned

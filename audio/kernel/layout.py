@@ -24,6 +24,7 @@ from audio.kernel.bank import BANK
 from audio.kernel.fx_state import BEAT, EFFECT, TICK
 from audio.kernel.lane_filters import WEIGH_STATES
 from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS
+from audio.kernel.practice_state import CLICK, CLICK_ROOM, COUNT_IN, LEVELS, MUTES
 from audio.kernel.ramps import RAMP
 from audio.kernel.sinc import TAPS
 from audio.rings import CLOCK, CONSUMED, PRODUCED
@@ -245,6 +246,13 @@ DECK: Final = np.dtype(
         ("layers", LAYER, (STEM_SLOTS,)),
         ("effects", EFFECT, (EFFECT_UNITS,)),
         ("effects_until", "<i8"),
+        # Practising: `pass_rate` is the speed of the loop's next pass, 0 for the same; `pre_roll` the beats before it.
+        ("click", CLICK),
+        ("count", COUNT_IN),
+        ("pass_rate", "<f8"),
+        ("pre_roll", "<f8"),
+        ("region_mask", "<i4"),
+        ("mutes", MUTES, (STEM_SLOTS,)),
     ],
     align=True,
 )
@@ -260,7 +268,8 @@ effects has died away.
 Where the playhead goes next: `heads[0]` is its place, `rate` its speed, negative backwards; `loop_in`, `loop_out` and
 `loop_active` the loop, which it takes while `loop_inside` is set, `loop_length` being its exact length and `loop_debt`
 what whole frames have left over of it. `pace` is the speed asked for, `follow` the speed that the leader asks for, and
-`drive` the speed without hand, brake and spin-back. While `slipping` the track would be at `slip_index`."""
+`drive` the speed without hand, brake and spin-back. While `slipping` the track would be at `slip_index`. `region_mask`
+has a bit for each stem that is mute somewhere."""
 
 HOST_LOAD: Final = 1
 HOST_BIND: Final = 2
@@ -322,6 +331,8 @@ STATE: Final = np.dtype(
         ("beats", BEAT, (DECKS + 1,)),
         ("fx_lead", "<i8"),
         ("master_gain", RAMP),
+        ("click_frames", "<i8"),
+        ("click_sounds", "<f4", (len(LEVELS), CLICK_ROOM)),
         ("limiter_gain", "<f4"),
         ("limiter_hold", "<i4"),
         ("limiter_low", "<f4"),

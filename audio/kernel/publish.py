@@ -38,7 +38,9 @@ def _fill_deck(k: Any, number: int, deck: Any, view: Any) -> None:
     view.position = max(0.0, deck.seek_to if deck.want_seek else place_of(head))
     view.duration = deck.tapes[head.tape].mix.frames if held else 0
     view.rate = deck.rate.target if deck.want_play else deck.drive * direction(deck)
-    view.playing = deck.want_play
+    if deck.count.active:
+        view.rate = 0.0
+    view.playing = deck.want_play | deck.count.active
     view.source = deck.source
     mask = stem_mask(deck)
     view.stems_audible = 1 if head.blend > 0.0 and mask != 0 else 0

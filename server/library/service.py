@@ -26,15 +26,17 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import arrivals, files, finding, marks, own_stems, tracks
+from server.library import arrivals, files, finding, marks, own_stems, practice, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
+from server.library.practice import LogEntry, Progress
 from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
 from server.marks import Grid, Marks
+from server.practice import Pass, Practice, Rehearsal
 from server.protocol import LibraryChanged
 
 _log = logging.getLogger(__name__)
@@ -446,6 +448,28 @@ class Library:
         """Keep marks that did not come from the decks, and tell those that hold the track. Raises as `save_marks`."""
         await self.save_marks(track_id, wanted, user_id)
         self._tell(track_id, user_id, "changed")
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        """Return the track's sections, and how its owner has left it in practice. Raises NotFound."""
+        return Rehearsal(await practice.sections(self._db, track_id), await practice.read(self._db, track_id, None))
+
+    async def practice(self, track_id: UUID, user_id: int) -> Practice | None:
+        """Return how the user has left the track; None where they never practised it. Raises NotFound."""
+        return await practice.read(self._db, track_id, user_id)
+
+    async def save_practice(self, track_id: UUID, left: Practice) -> None:
+        """Keep how the track was left, in place of what was kept. Raises NotFound, BadRequest."""
+        await practice.save(self._db, track_id, None, left)
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        """Write a pass down, or that the one being made is clean. Raises NotFound, BadRequest."""
+        await practice.log_pass(self._db, track_id, None, made, clean=clean)
+
+    async def practice_log(self, track_id: UUID, user_id: int, limit: int) -> tuple[list[LogEntry], list[Progress]]:
+        """Return the latest of a track's log, and the progress of each section. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+        entries = await practice.log(self._db, track_id, user_id, limit)
+        return entries, await practice.progress(self._db, track_id, user_id)
 
     async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
         """Return a track's reference decode. Raises NotFound, FileMissing."""

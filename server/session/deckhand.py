@@ -28,6 +28,7 @@ from audio.errors import AudioError, EngineBusy
 from audio.rings import ClockPair
 from audio.units import DECKS, ENGINE_RATE, SESSION_TEMPO_BPM
 from server.marks import Marks
+from server.practice import Pass, Practice
 from server.protocol import EngineStatus, Meters
 from server.session import telemetry
 from server.session.effects import EngineCommand, Notice
@@ -91,6 +92,7 @@ class EngineDeckhand:
         self.on_setlist: Callable[[str], None] = lambda name: None
         self._missing: dict[int, float] = {}
         self.loader = DeckLoader(tracks, self._tell, lambda notice: self._notify(notice))
+        self.loader.practice.place_of = self._place_of
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
@@ -120,6 +122,18 @@ class EngineDeckhand:
     def open_setlist(self, name: str) -> None:
         """Have a setlist read."""
         self.on_setlist(name)
+    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
+        """Keep how the song on a deck stands."""
+        self.loader.practice.save(deck, token, track_id, practice)
+
+    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
+        """Write a pass of a loop down."""
+        self.loader.practice.log(track_id, made, clean=clean)
+
+    def _place_of(self, deck: int, token: int) -> float | None:
+        """Return where the track `token` on a deck is; None where the deck no longer holds it."""
+        heard = self.audible()[deck]
+        return heard.position_s if self._client is not None and heard.token == token else None
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Go on feeding a deck that an engine kept playing."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from audio.commands import NOW, CommandKind
 from control.control import Value
 from server.marks import Marks
+from server.practice import Pass, Practice
 from server.session.intent import Refused
 
 
@@ -42,6 +43,32 @@ class SaveMarks:
 
     track_id: str
     marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class SavePractice:
+    """Keep how the song `token` on a deck stands; where it is now is added by whoever hears it."""
+
+    deck: int
+    token: int
+    track_id: str
+    practice: Practice
+
+
+@dataclass(frozen=True, slots=True)
+class LogPass:
+    """Write down that a loop of a track was played once."""
+
+    track_id: str
+    made: Pass
+
+
+@dataclass(frozen=True, slots=True)
+class LogClean:
+    """Write down that the last pass of a track's loop, or the one that is being played, is clean."""
+
+    track_id: str
+    made: Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +133,9 @@ Effect = (
     EngineCommand
     | SetGrid
     | SaveMarks
+    | SavePractice
+    | LogPass
+    | LogClean
     | LoadTrack
     | AdoptDeck
     | EjectDeck

@@ -7,7 +7,8 @@ is 0 to 1. A fact that names a `token` other than the deck's is late and changes
 
 from dataclasses import dataclass
 
-from server.marks import NO_MARKS, Grid, Marks, Section
+from server.marks import NO_MARKS, Grid, Marks
+from server.practice import NO_REHEARSAL, Rehearsal
 from server.session.setlist_state import Planned
 
 
@@ -48,18 +49,20 @@ class DeckLoaded:
     duration_s: float = 0.0
     analysed: Grid | None = None
     marks: Marks = NO_MARKS
-    sections: tuple[Section, ...] = ()
+    rehearsal: Rehearsal = NO_REHEARSAL
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMarked:
-    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere."""
+    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere.
+
+    `rehearsal` is None where it is as it was."""
 
     deck: int
     token: int
     analysed: Grid | None
     marks: Marks
-    sections: tuple[Section, ...] = ()
+    rehearsal: Rehearsal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,17 @@ class LoopChanged:
     rolling: bool
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPassed:
+    """The loop has come to its end; `stepped` where the next pass takes the speed that was asked for it."""
+
+    deck: int
+    token: int
+    start_s: float
+    end_s: float
+    stepped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,4 +284,5 @@ Fact = (
     | TrackMarked | TrackMeasured | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged
     | MemoryStored | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
     | SetlistOpened | SetlistFailed | SetlistTick
+    | LoopPassed
 )  # fmt: skip

@@ -15,6 +15,7 @@ from server.session.effects import AdoptDeck, LoadRefused
 from server.session.intent import Refused
 from server.session.marking import take_marks
 from server.session.marks_heard import MARKS_HEARD
+from server.session.rehearsing import place_left, take_rehearsal
 from server.session.rows import ROWS
 from server.session.setlist_controls import SETLIST_FACTS
 from server.session.state import DeckMemory
@@ -26,13 +27,15 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
         return
     path = f"/deck/{fact.deck + 1}"
     plays, play_at, seek = memory.play_when_loaded, memory.play_at, memory.seek_when_loaded
+    if seek is None and not memory.load_position_s:
+        seek = place_left(draft, fact.rehearsal)
     # The engine goes on playing what is loaded over a playing deck: stop it, and take back the frames that ran.
     runs = bool(memory.token and draft.controls[f"{path}/play"]) and not (plays and play_at == NOW)
     if runs:
         draft.send(CommandKind.DECK_PLAY, fact.deck, 0, 0.0, NOW, fact.token)
         seek = memory.load_position_s if seek is None else seek
     draft.hold(
-        fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s, sections=fact.sections)
+        fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s)
     )
     clear(draft, fact.deck)
     auto_gain.measured(draft, fact.deck, None)
@@ -42,6 +45,7 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
     draft.set(f"{path}/status", "ready")
     draft.set(f"{path}/play", int(plays))
     take_marks(draft, fact.deck, fact.analysed, fact.marks, fresh=True)
+    take_rehearsal(draft, fact.deck, fact.rehearsal)
     if seek is not None:
         position_s = min(seek, fact.duration_s)
         draft.remember(fact.deck, position_s=position_s)

@@ -30,6 +30,8 @@ def fact_of(event: Any, rate: int) -> facts.Fact | None:
             return facts.HotcueCleared(deck, token, slot)
         case EventKind.LOOP_CHANGED:
             return facts.LoopChanged(deck, token, bool(slot & 1), bool(slot & 2), at_s, to_s)
+        case EventKind.LOOP_PASSED:
+            return facts.LoopPassed(deck, token, at_s, to_s, bool(slot & 1))
         case EventKind.MEMORY_STORED:
             return facts.MemoryStored(deck, token, at_s)
         case EventKind.MEMORY_CLEARED:

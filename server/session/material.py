@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from audio.errors import AudioError
 from audio.source import DeckSource
 from audio.units import AUDIO_SUFFIXES, MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
-from server.marks import NO_MARKS, Grid, Marks, Section, grid_of, sections_of
+from server.marks import NO_MARKS, Grid, Marks, grid_of
+from server.practice import Section, sections_of
 from server.session.script import did_you_mean
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def from_folder(folder: Path, rate: int) -> Material:
             whole += audio
     slots = {slot: SlotMemory.whole(audio) for slot, audio in padded.items()}
     grid, sections = read_analysis(folder / ANALYSIS_NAME)
-    return Material(folder.name, "", SlotMemory.whole(whole), slots, grid, sections=sections)
+    return Material(folder.name, "", SlotMemory.whole(whole), slots, grid, NO_MARKS, sections)
 
 
 class _Analysis(msgspec.Struct, frozen=True):
@@ -130,11 +131,11 @@ class _Analysis(msgspec.Struct, frozen=True):
 
     beats: list[float] = []
     downbeats: list[float] = []
-    sections: list[dict[str, Any]] = []
+    sections: list[dict[str, object]] = []
 
 
 def read_analysis(path: Path) -> tuple[Grid | None, tuple[Section, ...]]:
-    """Return the grid and the sections that an `analysis.json` tells of; None where there is none, or no pulse in it.
+    """Return the grid that an `analysis.json` tells of, None where there is none, or no pulse in it; and the sections.
 
     Raises MaterialRejected for a file that is not one.
     """

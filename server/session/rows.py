@@ -10,6 +10,7 @@ from typing import Final
 
 from audio.commands import CommandKind
 from audio.units import (
+    CLICK_OUTPUTS,
     CROSSFADER_CURVES,
     CROSSFADER_SIDES,
     DECK_SOURCES,
@@ -95,6 +96,15 @@ def _rows() -> list[Row]:
             Row(f"{path}/filter", kinds.DECK_FILTER, deck, 0, float),
             Row(f"{path}/pfl", kinds.DECK_PFL, deck, 0, float),
             Row(f"{path}/output", kinds.DECK_OUTPUT, deck, 0, _index_in(OUTPUTS)),
+            Row(f"{path}/click", kinds.CLICK, deck, 0, float),
+            Row(f"{path}/click/volume", kinds.CLICK_VOLUME, deck, 0, float),
+            Row(f"{path}/click/accent", kinds.CLICK_ACCENT, deck, 0, float),
+            Row(f"{path}/click/divide", kinds.CLICK_DIVIDE, deck, 0, float),
+            Row(f"{path}/click/bar", kinds.CLICK_BAR, deck, 0, float),
+            Row(f"{path}/click/output", kinds.CLICK_OUTPUT, deck, 0, _index_in(CLICK_OUTPUTS)),
+            Row(f"{path}/countin", kinds.COUNT_IN, deck, 0, float),
+            Row(f"{path}/countin/passes", kinds.COUNT_PASSES, deck, 0, float),
+            Row(f"{path}/loop/preroll", kinds.LOOP_PRE_ROLL, deck, 0, float),
         ]
         for band, name in enumerate(("low", "mid", "high")):
             rows += [

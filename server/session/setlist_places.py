@@ -13,7 +13,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from server.marks import BEATS_A_BAR, Grid, HotCue, Section
+from server.marks import BEATS_A_BAR, Grid, HotCue
+from server.practice import Section
 
 LONGEST_S: Final = 24 * 3600.0
 

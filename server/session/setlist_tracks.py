@@ -46,7 +46,7 @@ def view_of(draft: Draft, deck: int) -> TrackView:
         grid_of(draft, deck),
         float(controls[f"{path}/cue/position"]),
         cues,
-        draft.decks[deck - 1].sections,
+        draft.decks[deck - 1].rehearsal.sections,
     )
 
 

@@ -31,9 +31,12 @@ from server.session.effects import (
     EngineCommand,
     LoadRefused,
     LoadTrack,
+    LogClean,
+    LogPass,
     Notice,
     OpenSetlist,
     SaveMarks,
+    SavePractice,
     SetGrid,
 )
 from server.session.facts import Fact
@@ -263,6 +266,10 @@ class Show:
                     self._deckhand.set_grid(effect.deck, effect.token, effect.beats, effect.origin)
                 case SaveMarks():
                     self._deckhand.save_marks(effect.track_id, effect.marks)
+                case SavePractice():
+                    self._deckhand.save_practice(effect.deck, effect.token, effect.track_id, effect.practice)
+                case LogPass() | LogClean():
+                    self._deckhand.log_pass(effect.track_id, effect.made, clean=isinstance(effect, LogClean))
                 case AdoptDeck():
                     self._deckhand.adopt(effect.deck, effect.token, effect.track_id)
                 case OpenSetlist():

@@ -12,7 +12,8 @@ from typing import Final
 from audio.units import DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
-from server.marks import Grid, Section
+from server.marks import Grid
+from server.practice import NO_REHEARSAL, Rehearsal
 from server.session.setlist_state import SetlistMemory
 
 
@@ -23,8 +24,9 @@ class DeckMemory:
     `token` and `track_id` are the track the deck holds (0 and "" for none); `loading` and `wanted` the one on its
     way, to start at `load_position_s`. `play_when_loaded`, `play_at` (engine frame) and `seek_when_loaded` were asked
     for meanwhile. `position_s` is the last place known without asking the engine; `at_end` is set when the track ran
-    out there. `sections` are the parts that the analysis found and `analysed` its beat grid, `grid` the performer's own
-    in its place; `memory` are the memory points in order, `taps` the places tapped for a grid.
+    out there. `analysed` is the beat grid of the analysis, `grid` the performer's own in its place; `memory` are the
+    memory points in order, `taps` the places tapped for a grid. `rehearsal` is what the library knows for
+    practising it, and `practised` says whether the song was opened for that: how it is left is then kept.
     """
 
     token: int = 0
@@ -37,11 +39,12 @@ class DeckMemory:
     seek_when_loaded: float | None = None
     position_s: float = 0.0
     at_end: bool = False
-    sections: tuple[Section, ...] = ()
     analysed: Grid | None = None
     grid: Grid | None = None
     memory: tuple[float, ...] = ()
     taps: tuple[float, ...] = ()
+    rehearsal: Rehearsal = NO_REHEARSAL
+    practised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

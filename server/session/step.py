@@ -24,6 +24,7 @@ from server.session.effects import Effect
 from server.session.facts import Fact
 from server.session.happenings import FACTS
 from server.session.intent import Intent, Refused
+from server.session.rehearsing import keep_changed
 from server.session.setlist_controls import hear, touched
 from server.session.state import State
 
@@ -40,6 +41,7 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
         FACTS[type(event)](draft, event)
         hear(draft, event)
         _carry_out(draft)
+        keep_changed(draft)
         return draft.result()
     try:
         control = resolve(event.path, str(state.controls["/session/focus"]))
@@ -61,6 +63,7 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
         return draft.result()
     if path in draft.controls and draft.controls[path] != event.value:
         draft.echo(path)
+    keep_changed(draft)
     return draft.result()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.marks import Marks
+from server.practice import Pass, Practice
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, Fact
 
@@ -23,6 +24,8 @@ class FakeDeckhand:
     grids: list[tuple[int, int, tuple[float, ...], int]] = field(default_factory=list)
     saved: list[tuple[str, Marks]] = field(default_factory=list)
     setlists: list[str] = field(default_factory=list)
+    practised: list[tuple[int, int, str, Practice]] = field(default_factory=list)
+    passes: list[tuple[str, Pass, bool]] = field(default_factory=list)
     heard: list[AudibleDeck] = field(default_factory=lambda: [AudibleDeck()] * 4)
 
     def send(self, commands: Sequence[EngineCommand]) -> None:
@@ -57,6 +60,11 @@ class FakeDeckhand:
 
     def open_setlist(self, name: str) -> None:
         self.setlists.append(name)
+    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
+        self.practised.append((deck, token, track_id, practice))
+
+    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
+        self.passes.append((track_id, made, clean))
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         self.adopted.append((deck, token, track_id))

@@ -20,6 +20,7 @@ from audio.source import DeckSource, StemSource
 from control.control import Value
 from server.errors import DatabaseGone, NotFound
 from server.marks import NO_MARKS, Grid, Marks
+from server.practice import Pass, Practice, Rehearsal
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
 from server.session.intent import Intent, Refused
@@ -128,6 +129,8 @@ class Library:
     tracks: dict[UUID, DeckSource] = field(default_factory=dict)
     fault: Exception | None = None
     kept: dict[UUID, Marks] = field(default_factory=dict)
+    left: dict[UUID, Practice] = field(default_factory=dict)
+    passes: list[tuple[UUID, Pass, bool]] = field(default_factory=list)
 
     def add(self, *stems: StemSource) -> UUID:
         track_id = uuid4()
@@ -142,6 +145,15 @@ class Library:
 
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         self.kept[track_id] = marks
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        return Rehearsal((), self.left.get(track_id))
+
+    async def save_practice(self, track_id: UUID, practice: Practice) -> None:
+        self.left[track_id] = practice
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        self.passes.append((track_id, made, clean))
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         await self.deck_source(track_id)

@@ -19,6 +19,7 @@ from audio.settings import AudioSettings
 from audio.source import DeckSource, StemSource
 from audio.units import STEMS
 from server.marks import NO_MARKS, Grid, Marks
+from server.practice import NO_REHEARSAL, Pass, Practice, Rehearsal
 from server.session.deckhand import EngineDeckhand
 from server.session.intent import Intent
 from server.session.show import Show
@@ -57,6 +58,15 @@ class Library:
 
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         self.kept = marks
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        return NO_REHEARSAL
+
+    async def save_practice(self, track_id: UUID, practice: Practice) -> None:
+        raise AssertionError("this is not practice mode")
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        raise AssertionError("this is not practice mode")
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         return SimpleNamespace(title="Title", artist="Artist")
