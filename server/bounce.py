@@ -15,12 +15,12 @@ from uuid import UUID
 from anyio.from_thread import start_blocking_portal
 
 from audio.importer import Importer
+from server.database import open_database
 from server.db import Database
 from server.errors import AlreadyRunning, NotFound
 from server.library.service import Library
 from server.lock import data_lock
 from server.remote import Address
-from server.run import open_database
 from server.session.material import LibraryTrack, Resolver
 from server.session.setlist import check_setlist
 from server.settings import Settings

@@ -13,6 +13,7 @@ from typing import Any
 from audio.units import BUSES
 from server.errors import ServerError
 from server.settings import OPTIONS, Settings, load
+from server.version import version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,17 +131,6 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", default=None, metavar="TOKEN", help="API token (default: this data folder's)")
 
 
-def version() -> str:
-    """Return the installed version."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("sound-forge-alchemy")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
 def _settings(named: argparse.Namespace) -> Settings:
     return load(vars(named), os.environ)
 
@@ -186,7 +176,7 @@ def _models(named: argparse.Namespace) -> int:
 
 
 def _migrate(named: argparse.Namespace) -> int:
-    from server.run import migrate
+    from server.database import migrate
 
     return migrate(_settings_of_remote(named))
 

@@ -157,6 +157,12 @@ class LibraryChanged(_FromServer, frozen=True, tag="library"):
     change: str
 
 
+class PlaylistChanged(_FromServer, frozen=True, tag="playlist"):
+    """A playlist was made, renamed, filled, put in another order or removed."""
+
+    playlist_id: str
+
+
 class PeersChanged(_FromServer, frozen=True, tag="peers"):
     """An OSC sender knocked, was allowed, was blocked or went away."""
 
@@ -229,6 +235,7 @@ ServerMessage = (
     | JobChanged
     | BatchChanged
     | LibraryChanged
+    | PlaylistChanged
     | PeersChanged
     | LearnChanged
     | StemsReady

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -32,8 +32,7 @@ from control.midi_choices import PortChoices
 from server import migrate as migrations
 from server.app import build_app
 from server.auth import Authentication
-from server.cli import version
-from server.db import Database
+from server.database import open_database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
@@ -47,11 +46,9 @@ from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
 from server.library.service import Library
 from server.live import LiveHub
-from server.lock import data_lock
 from server.peers import DatabasePeers
-from server.postgres import embedded_postgres
 from server.preparation import Preparation
-from server.protocol import BatchChanged, JobChanged, LibraryChanged
+from server.protocol import BatchChanged, JobChanged, LibraryChanged, PlaylistChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
 from server.recording import RecordingKeeper
@@ -72,6 +69,7 @@ from server.surfaces.midi import MidiSurface
 from server.surfaces.midi_desk import MidiDesk
 from server.surfaces.osc import OscSurface
 from server.surfaces.oscquery import OscQuery
+from server.version import version
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +78,9 @@ SWITCH_INTERVAL_S: Final = 0.0002
 
 GC_THRESHOLD: Final = 50_000
 """Objects between two collections: at Python's own 700 the collector takes half the time of a burst of messages."""
+
+PATIENCE_S: Final = 8.0
+"""An engine that takes longer to come up is compiling its kernel, and whoever waits is told."""
 
 STOP_S: Final = 1.5
 """How long requests in flight may take when the server stops."""
@@ -100,19 +101,6 @@ def serve(settings: Settings, listener: socket.socket, engine: EngineProcess | N
     return 0
 
 
-def migrate(settings: Settings) -> int:
-    """Bring the database up to date and say what was done."""
-
-    async def work() -> None:
-        async with open_database(settings, print) as database:
-            done = await migrations.migrate(database)
-            print("\n".join(done) if done else "The database is up to date.")
-
-    with data_lock(settings.data, settings.runtime):
-        anyio.run(work)
-    return 0
-
-
 def _log_to(data: Path) -> None:
     (data / "logs").mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -129,25 +117,28 @@ def _quiet_terminal() -> logging.Handler:
     return handler
 
 
-@asynccontextmanager
-async def open_database(settings: Settings, report: Callable[[str], None]) -> AsyncIterator[Database]:
-    """Open the database of the settings: `DATABASE_URL`, or the embedded one, which runs while inside."""
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if not url:
-            embedded = await stack.enter_async_context(
-                embedded_postgres(settings.data, settings.runtime, report=report)
-            )
-            url = embedded.url()
-        yield await stack.enter_async_context(Database(url))
-
-
 async def _run(settings: Settings, listener: socket.socket, engine: EngineProcess | None) -> None:
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_signals, stop)
         await _serve(settings, listener, engine, stop)
         tasks.cancel_scope.cancel()
+
+
+async def await_engine(keeper: EngineKeeper, stop: anyio.Event) -> None:
+    """Wait for the first engine, or until the performer gives up."""
+    async with anyio.create_task_group() as tasks:
+
+        async def until(done: Callable[[], Awaitable[None]]) -> None:
+            await done()
+            tasks.cancel_scope.cancel()
+
+        async def explain() -> None:
+            await anyio.sleep(PATIENCE_S)
+            print("Compiling the audio kernel for this machine (a few minutes, once) ...", flush=True)
+
+        for work in (partial(until, keeper.wait_first), partial(until, stop.wait), explain):
+            tasks.start_soon(work)
 
 
 async def _signals(stop: anyio.Event) -> None:
@@ -257,7 +248,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "recording", recording.run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
-        await keeper.wait_first()
+        await await_engine(keeper, stop)
+        if stop.is_set():
+            return
         # Not before: the decoder takes half a second to load, which the engine needs more.
         await importer.start()
         if settings.log:
@@ -342,7 +335,11 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         counts = batch.total, batch.completed, batch.failed, batch.cancelled, batch.running
         live.publish(BatchChanged(str(batch.id), batch.title, batch.status, batch.progress, *counts), batch.user_id)
 
+    def on_playlist(playlist_id: UUID, user_id: int) -> None:
+        live.publish(PlaylistChanged(str(playlist_id)), user_id)
+
     jobs.on_job = on_job
+    services.library.playlists.on_change = on_playlist
     services.batches.on_batch = on_batch
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)

@@ -65,6 +65,8 @@ async def _bring(call: Call) -> Brought:
         raise LinkNotTaken
     if link.kind == "spotify":
         taken = await catalogue.take(services.db, call.user_id, await services.spotify.collection(link))
+        if taken.playlist_id is not None:
+            services.library.playlists.on_change(taken.playlist_id, call.user_id)
         for entry in taken.tracks[-1:]:  # one reload of the page is enough
             services.library.changed(entry.track_id, call.user_id)
         tracks = [BroughtTrack(entry.track_id, entry.existing) for entry in taken.tracks]

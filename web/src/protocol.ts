@@ -142,6 +142,12 @@ export interface LibraryChangedMessage {
   change: string;
 }
 
+/** A playlist was made, renamed, filled, put in another order or removed. */
+export interface PlaylistChangedMessage {
+  type: 'playlist';
+  playlist_id: string;
+}
+
 /** An OSC sender. `status` is waiting, allowed or blocked; `trouble` is flood, garbage or nothing. */
 export interface Peer {
   address: string;
@@ -220,6 +226,7 @@ export type ServerMessage =
   | JobChangedMessage
   | BatchChangedMessage
   | LibraryChangedMessage
+  | PlaylistChangedMessage
   | PeersChangedMessage
   | LearnChangedMessage
   | StemsReadyMessage
@@ -236,6 +243,7 @@ const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   batch: { id: 'string', title: 'string', status: 'string', progress: 'number', total: 'number', completed: 'number', failed: 'number', cancelled: 'number', running: 'number' },
   library: { track_id: 'string', change: 'string' },
+  playlist: { playlist_id: 'string' },
   peers: { peers: 'list' },
   learn: { path: 'string', state: 'string', device: 'string', source: 'string' },
   ready: { track_id: 'string', ranges: 'list' },
