@@ -402,7 +402,8 @@ SNAPSHOT: Final = np.dtype(
     ],
     align=True,
 )
-"""The whole kernel at the end of a block. `pads` has a bit for each pad of a bank that sounds, `pads_ending` is how
-many voices or waiting hits there are that end by themselves, `step` where the sequencer is, -1 when it stands. `loudness` is short-term, over 3 s, and `momentary` over 0.4 s, in LUFS.
+"""The whole kernel at the end of a block. `loudness` is short-term, over 3 s, and `momentary` over 0.4 s, in LUFS.
+`pads` has a bit for each pad of a bank that sounds, `pads_ending` is how many voices and waiting hits there are that
+end by themselves, `step` where the sequencer is, -1 when it stands.
 `load` is busy time over block time, averaged over about a second; `stretch_lost` counts the times that a stretcher did
 not keep up."""

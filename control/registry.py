@@ -16,6 +16,7 @@ from control.tables.deck import deck_rows
 from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_effect_rows
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
+from control.tables.sampler import sampler_rows
 from control.tables.session import session_rows
 from control.tables.stem import stem_rows
 from control.tables.strip import deck_strip_rows, mixer_strip_rows, stem_strip_rows
@@ -37,6 +38,7 @@ def _rows() -> Iterator[Control]:
     yield from mixer_rows()
     yield from mixer_strip_rows()
     yield from mixer_effect_rows()
+    yield from sampler_rows()
     yield from session_rows()
     yield from tempo_rows()
     yield from clock_rows()

@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer | transport | pitch | strip | sampler --> checked, clamped --> wishes, ramps' targets
+    family of the kind: deck | stem | mixer | transport | pitch | strip | pad --> checked --> wishes, ramps' targets
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.

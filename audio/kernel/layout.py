@@ -280,8 +280,8 @@ HOST_COMMAND: Final = np.dtype(
     ],
     align=True,
 )
-"""A pointer command. `mask`: stem slots that this record brings; `clear`: stem slots that it takes away. HOST_PAD brings
-`mix` to pad `mask` of bank `deck`; `position` frames of it lie before the sample."""
+"""A pointer command. `mask`: stem slots that this record brings; `clear`: stem slots that it takes away. HOST_PAD
+brings `mix` to pad `mask` of bank `deck`; `position` frames of it lie before the sample."""
 
 STATE: Final = np.dtype(
     [

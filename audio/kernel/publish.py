@@ -18,8 +18,8 @@ from audio.kernel.heads import place_of
 from audio.kernel.layout import NONE
 from audio.kernel.loudness import MASTER
 from audio.kernel.motion import direction
-from audio.kernel.sampler import publish_sampler
 from audio.kernel.requests import pending_mask, stem_mask
+from audio.kernel.sampler import publish_sampler
 from audio.kernel.sync import tempo_of
 from audio.rings import MASTER_CAPACITY, MASTER_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
 from audio.units import DECKS, STEM_SLOTS

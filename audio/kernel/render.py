@@ -28,9 +28,9 @@ from audio.kernel.mixer import mix_decks
 from audio.kernel.motion import TICK, steer
 from audio.kernel.outputs import empty_outputs, keep_booth, mix_outputs, write_outputs
 from audio.kernel.publish import publish_master, publish_snapshot
-from audio.kernel.stretched import publish_plans
 from audio.kernel.sampler import play_pads
 from audio.kernel.sequencer import frames_to_strike, keep_time, strike_due
+from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
 from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
 from audio.units import DECKS

@@ -94,8 +94,8 @@ SAMPLER: Final = np.dtype(
     ],
     align=True,
 )
-"""The sampler. `led`: the clock is the leading deck's; `next` counts steps of the clock, `struck` is the engine frame of
-the last one, `column` its place in the pattern."""
+"""The sampler. `led`: the clock is the leading deck's; `next` counts steps of the clock, `struck` is the engine frame
+of the last one, `column` its place in the pattern."""
 
 
 def rest_sampler(sampler: Any, rate: int) -> None:

@@ -38,7 +38,7 @@ def _frame_of(k: Any, beat: float) -> int:
     sampler = k.sampler
     if sampler.step <= 0.0:
         return _NEVER
-    return sampler.anchor + int(ceil(min((beat - sampler.beat) / sampler.step, 1e15) - _NEAR))
+    return sampler.anchor + ceil(min((beat - sampler.beat) / sampler.step, 1e15) - _NEAR)
 
 
 @compiled
@@ -61,7 +61,7 @@ def seek_step(k: Any) -> None:
     beat = beat_now(k)
     if k.frame - sampler.struck > 2 * SEGMENT:
         beat -= SEGMENT * max(sampler.step, 0.0)
-    sampler.next = int(ceil(beat / sampler.step_beats - 1e-9))
+    sampler.next = ceil(beat / sampler.step_beats - 1e-9)
     before = sampler.next - 1
     if before & 1 and _line_of(sampler, before) >= beat:
         sampler.next = before
@@ -136,7 +136,7 @@ def run_sequencer(k: Any, on: bool) -> None:
             sampler.anchor = k.frame
             for number in range(BANKS * PADS):
                 sampler.pads[number].due = 0.0
-        sampler.next = int(ceil(beat_now(k) / sampler.step_beats - 1e-9))
+        sampler.next = ceil(beat_now(k) / sampler.step_beats - 1e-9)
         sampler.column = -1
     sampler.run = 1 if on else 0
 

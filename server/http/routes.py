@@ -23,6 +23,7 @@ from server.http import (
     link_routes,
     midi_routes,
     recording_routes,
+    sampler_routes,
     show_routes,
     similar_routes,
     worker_routes,
@@ -49,6 +50,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *show_routes.ROWS,
         *midi_routes.ROWS,
         *recording_routes.ROWS,
+        *sampler_routes.ROWS,
         *worker_routes.ROWS,
     ]
     described: dict[str, Any] = {}

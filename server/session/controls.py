@@ -13,6 +13,7 @@ from server.session.draft import Handler
 from server.session.marking import MARKING
 from server.session.performing import PERFORMING
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING
 from server.session.transport import Transport
 
 
@@ -26,6 +27,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **{path: handler for deck in range(DECKS) for path, handler in Transport(deck).handlers().items()},
     **PERFORMING,
     **MARKING,
+    **SAMPLING,
     **AUTO_GAIN,
     **{path: _keep(path) for path in ("/session/focus", "/mixer/record")},
     **CLOCK_HANDLERS,

@@ -26,7 +26,9 @@ class Refuse(Exception):
 class Draft:
     """The next state while a step makes it; copies only what is touched."""
 
-    __slots__ = ("base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token")
+    __slots__ = (
+        "base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token", "pads", "sounding",
+    )  # fmt: skip
 
     def __init__(self, base: State) -> None:
         self.base = base
@@ -35,6 +37,8 @@ class Draft:
         self.next_token = base.next_token
         self.engine_rate = base.engine_rate
         self.connected = base.connected
+        self.pads = base.pads
+        self.sounding = base.sounding
         self.effects: list[Effect] = []
         self.changes: dict[str, Value] = {}
 
@@ -88,7 +92,9 @@ class Draft:
         if self.changes:
             rev += 1
             self.effects.append(Changed(self.changes))
-        state = State(rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected)
+        state = State(
+            rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected, self.pads, self.sounding
+        )
         return state, tuple(self.effects)
 
 

@@ -16,6 +16,7 @@ from server.session.intent import Refused
 from server.session.marking import take_marks
 from server.session.marks_heard import MARKS_HEARD
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING_HEARD, meet_sampler
 from server.session.state import DeckMemory
 
 
@@ -114,6 +115,7 @@ def _engine_restored(draft: Draft, fact: facts.EngineRestored) -> None:
             auto_gain.follow(draft, deck)
     for deck, audible in enumerate(fact.decks):
         _meet(draft, deck, audible)
+    meet_sampler(draft)
 
 
 def _meet(draft: Draft, deck: int, audible: facts.AudibleDeck) -> None:
@@ -168,5 +170,6 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.Reported: _reported,
     facts.TempoChanged: _tempo_changed,
     **MARKS_HEARD,
+    **SAMPLING_HEARD,
 }
 """What each kind of fact does."""

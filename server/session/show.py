@@ -29,9 +29,11 @@ from server.session.effects import (
     Effect,
     EjectDeck,
     EngineCommand,
+    LoadPad,
     LoadRefused,
     LoadTrack,
     Notice,
+    SaveBank,
     SaveMarks,
     SetGrid,
 )
@@ -262,6 +264,11 @@ class Show:
                     self._deckhand.set_grid(effect.deck, effect.token, effect.beats, effect.origin)
                 case SaveMarks():
                     self._deckhand.save_marks(effect.track_id, effect.marks)
+                case LoadPad():
+                    self._send(commands)
+                    self._deckhand.load_pad(effect.bank, effect.pad, effect.token, effect.source)
+                case SaveBank():
+                    self._deckhand.save_bank(effect.bank, effect.pads)
                 case AdoptDeck():
                     self._deckhand.adopt(effect.deck, effect.token, effect.track_id)
                 case Notice():

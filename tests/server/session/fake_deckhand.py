@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.marks import Marks
+from server.pads import Pad
 from server.session.effects import EngineCommand
-from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, Fact
+from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, Fact, PadLoaded, PadLoadFailed
 
 
 @dataclass
@@ -22,6 +23,8 @@ class FakeDeckhand:
     adopted: list[tuple[int, int, str]] = field(default_factory=list)
     grids: list[tuple[int, int, tuple[float, ...], int]] = field(default_factory=list)
     saved: list[tuple[str, Marks]] = field(default_factory=list)
+    pads: list[tuple[int, int, int, str]] = field(default_factory=list)
+    banks: list[tuple[int, tuple[Pad, ...]]] = field(default_factory=list)
     heard: list[AudibleDeck] = field(default_factory=lambda: [AudibleDeck()] * 4)
 
     def send(self, commands: Sequence[EngineCommand]) -> None:
@@ -53,6 +56,19 @@ class FakeDeckhand:
 
     def save_marks(self, track_id: str, marks: Marks) -> None:
         self.saved.append((track_id, marks))
+
+    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
+        self.pads.append((bank, pad, token, source))
+        name, _, _ = source.partition("@")
+        if not source:
+            return
+        if name in self.tracks:
+            self.report(PadLoaded(bank, pad, token, source, f"Title of {name}", self.tracks[name]))
+        else:
+            self.report(PadLoadFailed(bank, pad, token, "unknown_track", f"There is no track {name!r}"))
+
+    def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        self.banks.append((bank, pads))
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         self.adopted.append((deck, token, track_id))
