@@ -35,7 +35,7 @@ _NAMES: Final = re.compile(
             r"/mixer/(?:crossfader(?:/curve)?|master|headphones|cue_mix|booth|record)",
             rf"/mixer/fx/(?:[12]/)?{_FX}",
             r"/practice/(?:a|b|loop|speed|pitch|countin|click|section|deck|trainer/(?:start|step|every|stop))",
-            r"/pad/(?:[1-9]|1[0-6])(?:/(?:gain|pitch|start|end|mode|choke))?|/pad/bank",
+            r"/pad/(?:[1-9]|1[0-6])(?:/(?:gain|pan|pitch|start|end|mode|choke|quantize|stop|take|source))?|/pad/(?:bank|volume|stop)",
             r"/sequencer/[a-z0-9_/]+",
             r"/session/(?:mode|focus|tempo|tap)",
             r"/setlist/(?:load|next|previous|goto|autopilot)",

@@ -275,7 +275,8 @@ class MidiDevice:
                 return self._turned(entry, control, turned, now)
             case Mode.ABSOLUTE:
                 if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and not touch.pressed:
-                    return None  # velocity sets the value, letting go does not
+                    # velocity sets the value and letting go does not, except of what remembers nothing: a pad
+                    return None if control.is_readable else travel.value_at(control, entry.low)
                 return self._placed(entry, control, to_travel(touch.value, touch.top), now)
 
     def _turns(self, entry: MapEntry, touch: Touch) -> float:

@@ -17,6 +17,7 @@ from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_eff
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
 from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
+from control.tables.sampler import sampler_rows
 from control.tables.session import session_rows
 from control.tables.setlist import setlist_rows
 from control.tables.stem import stem_rows
@@ -41,6 +42,7 @@ def _rows() -> Iterator[Control]:
     yield from mixer_rows()
     yield from mixer_strip_rows()
     yield from mixer_effect_rows()
+    yield from sampler_rows()
     yield from session_rows()
     yield from mode_rows()
     yield from tempo_rows()

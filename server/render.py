@@ -16,17 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from audio.errors import AudioError
-from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS
+from audio.source import stretch_frames
+from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS, STEMS
 from control.control import Value
 from server.errors import BadRequest, ServerError
+from server.pads import read_source, stretch_of
 from server.practice import Rehearsal
-from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice, OpenSetlist, SetGrid
+from server.session.effects import EjectDeck, EngineCommand, LoadPad, LoadTrack, Notice, OpenSetlist, SetGrid
 from server.session.facts import (
     AudibleDeck,
     DeckEnded,
     DeckLoaded,
     EngineRestored,
     Fact,
+    PadLoaded,
+    PadLoadFailed,
     SetlistOpened,
     SetlistTick,
     StemsReady,
@@ -221,14 +225,16 @@ class _Player:
         self._render_to(max(self._host.frame, self._last_sound + tail) + self._delay)
 
     def _is_playing(self) -> bool:
-        """Whether any deck moves, or a setlist means to go on: the session says so, and the kernel too once it has heard
-        of it."""
+        """Whether any deck moves, a setlist means to go on, or a pad sounds that comes to an end by itself.
+
+        The session says so, and the kernel too once it has heard of it.
+        """
         if self.state.setlist is not None and self.state.controls["/setlist/autopilot"]:
             return True
         memories = enumerate(self.state.decks, start=1)
         wanted = any(memory.token and self.state.controls[f"/deck/{number}/play"] for number, memory in memories)
         heard = self._host.frame == self._heard or bool(self._host.snapshot()["decks"]["playing"].any())
-        return wanted and heard
+        return (wanted and heard) or int(self._host.snapshot()["pads_ending"]) > 0
 
     def _render_to(self, frame: int) -> None:
         while self._host.frame < frame:
@@ -275,6 +281,8 @@ class _Player:
                     facts.append(self._house.setlist(effect.name, endless=self._endless))
                 case LoadTrack():
                     facts += self._load(effect)
+                case LoadPad():
+                    facts += self._load_pad(effect)
                 case SetGrid():
                     places = [beat * self._rate for beat in effect.beats]
                     self._host.set_grid(effect.deck, effect.token, places, effect.origin)
@@ -295,6 +303,28 @@ class _Player:
 
         token, material = self._materials[deck]
         return TrackMeasured(deck, token, lufs_of(material.mix.audio.T, self._rate))
+
+    def _load_pad(self, wish: LoadPad) -> list[Fact]:
+        from audio.host import SlotMemory
+
+        if not wish.source:
+            self._host.load_pad(wish.bank, wish.pad, None)
+            return []
+        try:
+            source = read_source(wish.source)
+            found = self._house.get(source.name, self._line)
+            slot = found.mix
+            if source.stem:
+                if source.stem not in STEMS or STEMS.index(source.stem) not in found.stems:
+                    raise ValueError(f"{source.name} has no {source.stem} stem")
+                slot = found.stems[STEMS.index(source.stem)]
+            start_s, stop_s = stretch_of(source, found.frames / self._rate)
+        except ValueError as fault:
+            return [PadLoadFailed(wish.bank, wish.pad, wish.token, "pad_failed", str(fault))]
+        first, lead, stop = stretch_frames(start_s, stop_s, self._rate)
+        self._host.load_pad(wish.bank, wish.pad, SlotMemory.whole(slot.audio[first:stop]), lead)
+        name = f"{found.title} ({source.stem})" if source.stem else found.title
+        return [PadLoaded(wish.bank, wish.pad, wish.token, wish.source, name, stop_s - start_s)]
 
     def _load(self, wish: LoadTrack) -> list[Fact]:
         material = self._house.get(wish.track_id, self._line)

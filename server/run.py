@@ -59,6 +59,7 @@ from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
 from server.session.intent import Intent
 from server.session.log import IntentLog
+from server.session.sampling import with_pads
 from server.session.show import Show
 from server.setlist_keeper import SetlistKeeper
 from server.setlists import Shelf
@@ -167,6 +168,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         deckhand = EngineDeckhand(library, on_lost=keeper.lost)
         state, restored = await anyio.to_thread.run_sync(persistence.restore, settings.data / "show.json")
+        state = with_pads(state, await library.pads(await library.owner_id()))
         logs: list[IntentLog] = []  # none, or the one of --log as soon as the engine is there
 
         def take_down(intent: Intent, now: float) -> None:

@@ -19,6 +19,7 @@ from audio.kernel.layout import NONE
 from audio.kernel.loudness import MASTER
 from audio.kernel.motion import direction
 from audio.kernel.requests import pending_mask, stem_mask
+from audio.kernel.sampler import publish_sampler
 from audio.kernel.sync import tempo_of
 from audio.rings import MASTER_CAPACITY, MASTER_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
 from audio.units import DECKS, STEM_SLOTS
@@ -91,6 +92,7 @@ def publish_snapshot(k: Any) -> None:
     view.events_lost = k.events_lost
     view.tempo = k.tempo
     view.stretch_lost = k.stretch_lost
+    publish_sampler(k, view)
     store_release(slot, 2 * number)
     store_release(k.snapshots, number)
 

@@ -30,6 +30,8 @@ from audio.kernel.mixer import mix_decks
 from audio.kernel.motion import TICK, steer
 from audio.kernel.outputs import empty_outputs, keep_booth, mix_outputs, write_outputs
 from audio.kernel.publish import publish_master, publish_snapshot
+from audio.kernel.sampler import play_pads
+from audio.kernel.sequencer import frames_to_strike, keep_time, strike_due
 from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
 from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
@@ -52,6 +54,7 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     if k.frame & (SEGMENT - 1) == 0:
         keep_beats(k)
     mix_decks(k, count)
+    play_pads(k, address, count)
     run_master_effect(k, count)
     sound_clicks(k, count)
     if k.channels > 2:
@@ -115,6 +118,9 @@ def _block(k: Any, address: int, out: int, frames: int) -> None:
                 for which in range(1, len(deck.heads)):
                     if deck.heads[which].sounding:
                         count = min(count, max(1, deck.heads[which].fade.left))
+        keep_time(k)
+        strike_due(k)
+        count = min(count, frames_to_strike(k))
         _segment(k, address, out + 4 * done * k.channels, count)
         done += count
         k.frame += count

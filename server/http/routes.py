@@ -24,6 +24,7 @@ from server.http import (
     midi_routes,
     practice_routes,
     recording_routes,
+    sampler_routes,
     setlist_routes,
     show_routes,
     similar_routes,
@@ -53,6 +54,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *midi_routes.ROWS,
         *recording_routes.ROWS,
         *setlist_routes.ROWS,
+        *sampler_routes.ROWS,
         *worker_routes.ROWS,
     ]
     described: dict[str, Any] = {}

@@ -26,7 +26,7 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import arrivals, files, finding, marks, own_stems, practice, tracks
+from server.library import arrivals, banks, files, finding, marks, own_stems, practice, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
@@ -36,6 +36,7 @@ from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
 from server.marks import Grid, Marks
+from server.pads import Pad
 from server.practice import Pass, Practice, Rehearsal
 from server.protocol import LibraryChanged
 
@@ -470,6 +471,14 @@ class Library:
         await tracks.row(self._db, track_id, user_id)
         entries = await practice.log(self._db, track_id, user_id, limit)
         return entries, await practice.progress(self._db, track_id, user_id)
+
+    async def pads(self, user_id: int) -> tuple[Pad, ...]:
+        """Return the sampler's pads as a performer left them, bank by bank."""
+        return await banks.read(self._db, user_id)
+
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...], user_id: int | None = None) -> None:
+        """Keep a bank (from 0) of a performer, of the owner where none is named. Raises BadRequest."""
+        await banks.save(self._db, await self.owner_id() if user_id is None else user_id, bank, pads)
 
     async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
         """Return a track's reference decode. Raises NotFound, FileMissing."""

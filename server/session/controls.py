@@ -16,6 +16,7 @@ from server.session.performing import PERFORMING
 from server.session.practising import PRACTISING
 from server.session.rehearsing import MODES
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING
 from server.session.setlist_controls import SETLIST_HANDLERS
 from server.session.transport import Transport
 
@@ -33,6 +34,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **PRACTISING,
     **MUTING,
     **MODES,
+    **SAMPLING,
     **AUTO_GAIN,
     **{path: _keep(path) for path in ("/session/focus", "/mixer/record")},
     **CLOCK_HANDLERS,

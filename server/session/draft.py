@@ -36,7 +36,8 @@ class Draft:
     """The next state while a step makes it; copies only what is touched."""
 
     __slots__ = (
-        "base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token", "setlist", "wishes"
+        "base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token", "pads", "setlist",
+        "sounding", "wishes",
     )  # fmt: skip
 
     def __init__(self, base: State) -> None:
@@ -48,6 +49,8 @@ class Draft:
         self.connected = base.connected
         self.setlist = base.setlist
         self.wishes: list[Wish] = []
+        self.pads = base.pads
+        self.sounding = base.sounding
         self.effects: list[Effect] = []
         self.changes: dict[str, Value] = {}
 
@@ -105,7 +108,10 @@ class Draft:
         if self.changes:
             rev += 1
             self.effects.append(Changed(self.changes))
-        state = State(rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected, self.setlist)
+        state = State(
+            rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected, self.setlist, self.pads,
+            self.sounding,
+        )  # fmt: skip
         return state, tuple(self.effects)
 
 

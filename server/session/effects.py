@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from audio.commands import NOW, CommandKind
 from control.control import Value
 from server.marks import Marks
+from server.pads import Pad
 from server.practice import Pass, Practice
 from server.session.intent import Refused
 
@@ -98,6 +99,25 @@ class EjectDeck:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadPad:
+    """Bring `source` (see `server.pads`) to a pad as `token`, answered by PadLoaded or PadLoadFailed; empty it where
+    there is none."""
+
+    bank: int
+    pad: int
+    token: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveBank:
+    """Keep a bank's pads and pattern."""
+
+    bank: int
+    pads: tuple[Pad, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the performer should know. `level` is info, warning or error."""
 
@@ -144,4 +164,6 @@ Effect = (
     | Refused
     | LoadRefused
     | OpenSetlist
+    | LoadPad
+    | SaveBank
 )

@@ -237,6 +237,45 @@ class PendingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PadWanted:
+    """Somebody wants a pad of any bank to play `source` (see `server.pads`), or nothing."""
+
+    bank: int
+    pad: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PadLoaded:
+    """The pad holds the source asked for as `token` and can be hit."""
+
+    bank: int
+    pad: int
+    token: int
+    source: str
+    name: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PadLoadFailed:
+    """The source asked for as `token` will not come; the pad keeps what it had."""
+
+    bank: int
+    pad: int
+    token: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PadsSounding:
+    """Which pads sound: a bit for each pad of each bank."""
+
+    masks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLost:
     """The engine is gone; `decks` is the last that was heard of each."""
 
@@ -285,4 +324,5 @@ Fact = (
     | MemoryStored | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
     | SetlistOpened | SetlistFailed | SetlistTick
     | LoopPassed
+    | PadWanted | PadLoaded | PadLoadFailed | PadsSounding
 )  # fmt: skip

@@ -17,6 +17,7 @@ from server.session.marking import take_marks
 from server.session.marks_heard import MARKS_HEARD
 from server.session.rehearsing import place_left, take_rehearsal
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING_HEARD, meet_sampler
 from server.session.setlist_controls import SETLIST_FACTS
 from server.session.state import DeckMemory
 
@@ -34,9 +35,7 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
     if runs:
         draft.send(CommandKind.DECK_PLAY, fact.deck, 0, 0.0, NOW, fact.token)
         seek = memory.load_position_s if seek is None else seek
-    draft.hold(
-        fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s)
-    )
+    draft.hold(fact.deck, DeckMemory(fact.token, memory.wanted, position_s=memory.load_position_s))
     clear(draft, fact.deck)
     auto_gain.measured(draft, fact.deck, None)
     draft.set(f"{path}/title", fact.title)
@@ -121,6 +120,7 @@ def _engine_restored(draft: Draft, fact: facts.EngineRestored) -> None:
             auto_gain.follow(draft, deck)
     for deck, audible in enumerate(fact.decks):
         _meet(draft, deck, audible)
+    meet_sampler(draft)
 
 
 def _meet(draft: Draft, deck: int, audible: facts.AudibleDeck) -> None:
@@ -176,5 +176,6 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.TempoChanged: _tempo_changed,
     **MARKS_HEARD,
     **SETLIST_FACTS,
+    **SAMPLING_HEARD,
 }
 """What each kind of fact does."""

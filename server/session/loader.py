@@ -21,6 +21,7 @@ from audio.units import DECKS, MODEL_RATE
 from pipeline.pcm import union
 from server.errors import ServerError
 from server.marks import Grid, Marks
+from server.pads import Pad
 from server.practice import Pass, Practice, Rehearsal
 from server.session.effects import Notice
 from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady, TrackMarked, TrackMeasured
@@ -67,6 +68,9 @@ class Tracks(Protocol):
 
     async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
         """Write a pass down, or that the latest was clean. Raises ServerError."""
+
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        """Keep a bank of the sampler, from 0, in place of what was kept. Raises ServerError."""
 
     async def track(self, track_id: UUID, user_id: int | None) -> Titled:
         """Return what the track is called, whoever it belongs to when `user_id` is None. Raises ServerError."""

@@ -50,6 +50,11 @@ def _index_in(choices: tuple[str, ...]) -> Callable[[Value], float]:
     return lambda value: indices[str(value)]
 
 
+def _step_beats(value: Value) -> float:
+    """Return the exact length of a step: a third has no end in decimals."""
+    return round(float(value) * 24) / 24
+
+
 def _effect(path: str, deck: int, unit: int) -> list[Row]:
     kinds = CommandKind
     return [
@@ -76,6 +81,11 @@ def _rows() -> list[Row]:
         Row("/mixer/headphones/output", kinds.HEADPHONES_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
         Row("/mixer/booth/output", kinds.BOOTH_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
         *_effect("/mixer/fx", DECKS, 0),
+        Row("/pad/volume", kinds.SAMPLER_VOLUME, 0, 0, float),
+        Row("/sequencer/step_beats", kinds.SEQUENCER_STEP, 0, 0, _step_beats),
+        Row("/sequencer/length", kinds.SEQUENCER_LENGTH, 0, 0, float),
+        Row("/sequencer/swing", kinds.SEQUENCER_SWING, 0, 0, float),
+        Row("/sequencer/run", kinds.SEQUENCER_RUN, 0, 0, float),
     ]
     for deck in range(DECKS):
         path = f"/deck/{deck + 1}"

@@ -29,12 +29,14 @@ from server.session.effects import (
     Effect,
     EjectDeck,
     EngineCommand,
+    LoadPad,
     LoadRefused,
     LoadTrack,
     LogClean,
     LogPass,
     Notice,
     OpenSetlist,
+    SaveBank,
     SaveMarks,
     SavePractice,
     SetGrid,
@@ -270,6 +272,11 @@ class Show:
                     self._deckhand.save_practice(effect.deck, effect.token, effect.track_id, effect.practice)
                 case LogPass() | LogClean():
                     self._deckhand.log_pass(effect.track_id, effect.made, clean=isinstance(effect, LogClean))
+                case LoadPad():
+                    self._send(commands)
+                    self._deckhand.load_pad(effect.bank, effect.pad, effect.token, effect.source)
+                case SaveBank():
+                    self._deckhand.save_bank(effect.bank, effect.pads)
                 case AdoptDeck():
                     self._deckhand.adopt(effect.deck, effect.token, effect.track_id)
                 case OpenSetlist():

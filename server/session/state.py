@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from audio.units import DECKS, ENGINE_RATE
+from audio.units import BANKS, DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
 from server.marks import Grid
+from server.pads import PADS_AT_REST, Pad
 from server.practice import NO_REHEARSAL, Rehearsal
 from server.session.setlist_state import SetlistMemory
 
@@ -50,7 +51,8 @@ class DeckMemory:
 @dataclass(frozen=True, slots=True)
 class State:
     """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz; `setlist` is the
-    one that is open."""
+    one that is open; `pads` are those of all banks, bank by bank; `sounding` has a bit for each pad of a bank that
+    sounds."""
 
     rev: int
     controls: Mapping[str, Value]
@@ -59,6 +61,8 @@ class State:
     engine_rate: int = ENGINE_RATE
     connected: bool = False
     setlist: SetlistMemory | None = None
+    pads: tuple[Pad, ...] = PADS_AT_REST
+    sounding: tuple[int, ...] = (0,) * BANKS
 
 
 DEFAULTS: Final[Mapping[str, Value]] = MappingProxyType(

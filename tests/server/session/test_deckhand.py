@@ -20,6 +20,7 @@ from audio.source import DeckSource, StemSource
 from control.control import Value
 from server.errors import DatabaseGone, NotFound
 from server.marks import NO_MARKS, Grid, Marks
+from server.pads import Pad
 from server.practice import Pass, Practice, Rehearsal
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
@@ -142,6 +143,9 @@ class Library:
 
     async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
         return None, self.kept.get(track_id, NO_MARKS)
+
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        self.banks[bank] = pads
 
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         self.kept[track_id] = marks

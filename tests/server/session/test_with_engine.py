@@ -19,6 +19,7 @@ from audio.settings import AudioSettings
 from audio.source import DeckSource, StemSource
 from audio.units import STEMS
 from server.marks import NO_MARKS, Grid, Marks
+from server.pads import Pad
 from server.practice import NO_REHEARSAL, Pass, Practice, Rehearsal
 from server.session.deckhand import EngineDeckhand
 from server.session.intent import Intent
@@ -55,6 +56,9 @@ class Library:
 
     async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
         return self.grid, self.kept
+
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        self.banks[bank] = pads
 
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         self.kept = marks
