@@ -176,6 +176,10 @@ class Player:
         coming = self.memory.coming
         if coming is None or coming.asked or plays(self.draft, coming.deck):
             return
+        now = self.memory.now
+        shared = now is not None and now.deck == coming.deck
+        if shared and not self.memory.go and not self.draft.decks[coming.deck - 1].at_end:
+            return  # the one that plays has the deck until it is over
         stops = f"/deck/{coming.deck}/play"
         if any(path == stops and frame > self.memory.frame for frame, path in self.memory.sent):
             return  # it is about to stop, and still sounds
