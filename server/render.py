@@ -220,8 +220,7 @@ class _Player:
         self._render_to(max(self._host.frame, self._last_sound + tail) + self._delay)
 
     def _is_playing(self) -> bool:
-        """Whether any deck moves, or a setlist means to go on: the session says so, and the kernel too once it has heard
-        of it."""
+        """Whether any deck moves or a setlist goes on: the session says so, and the kernel once it has heard of it."""
         if self.state.setlist is not None and self.state.controls["/setlist/autopilot"]:
             return True
         memories = enumerate(self.state.decks, start=1)

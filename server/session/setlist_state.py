@@ -93,7 +93,7 @@ class Glide:
 @dataclass(frozen=True, slots=True)
 class SetlistMemory:
     """An open setlist. `go` is a wish to go on that waits for its moment; `held` are controls that the performer has
-    taken, for as long as the passage or the entry lasts; `sent` are (frame, path) already on their way to the engine."""
+    taken, for as long as the passage or the entry lasts; `sent` are (frame, path) on their way to the engine."""
 
     name: str
     title: str
