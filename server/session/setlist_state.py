@@ -92,7 +92,7 @@ class Glide:
 
 @dataclass(frozen=True, slots=True)
 class SetlistMemory:
-    """An open setlist. `go` is a wish to go on that waits for its moment; `held` are controls that the performer has
+    """An open setlist. `go` is a wish to go on that waits for its moment, `over` set at the end; `held` are controls that the performer has
     taken, for as long as the passage or the entry lasts; `sent` are (frame, path) on their way to the engine."""
 
     name: str
@@ -105,6 +105,7 @@ class SetlistMemory:
     drill: Drill | None = None
     glide: Glide | None = None
     go: bool = False
+    over: bool = False
     began: int = -1
     frame: int = 0
     held: frozenset[str] = frozenset()

@@ -212,7 +212,7 @@ def test_two_entries_on_one_deck_cut(tmp_path: Path):
     out = read(render(setlist(tmp_path, text), tmp_path / "set.wav").path)
     assert levels(out, 0.05, 0.45)["vocals"] == pytest.approx(0.1, rel=1e-2)
     assert levels(out, 0.55, 1.2)["drums"] == pytest.approx(0.1, rel=1e-2)
-    assert abs(len(out) - 1.35 * RATE) < 0.01 * RATE
+    assert 0 <= len(out) - 1.35 * RATE < 0.05 * RATE, "it takes a moment to load"
 
 
 def test_a_track_too_short_for_its_start_names_the_line(tmp_path: Path):
