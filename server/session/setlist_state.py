@@ -92,8 +92,9 @@ class Glide:
 
 @dataclass(frozen=True, slots=True)
 class SetlistMemory:
-    """An open setlist. `go` is a wish to go on that waits for its moment, `over` set at the end; `held` are controls that the performer has
-    taken, for as long as the passage or the entry lasts; `sent` are (frame, path) on their way to the engine."""
+    """An open setlist. `go` is a wish to go on that waits for its moment, `over` set once the set has ended; `began` is
+    the frame of its start, -1 before that, `frame` the latest that was heard of. `held` are controls that the performer
+    has taken, for as long as the passage or the entry lasts; `sent` are (frame, path) on their way to the engine."""
 
     name: str
     title: str
