@@ -208,6 +208,11 @@ class MidiDevice:
         self._note_shown(source, touch)
         return moves
 
+    def turn_to(self, page: str) -> None:
+        """Turn to the page of that name, if the mapping has one: the show asks for it."""
+        if self.layers.show(page):
+            self.relight()
+
     def _turn_layers(self, source: Source, pressed: bool) -> None:
         self.feedback.stands_at(source, None)
         if self.layers.hear(source, pressed):

@@ -176,6 +176,10 @@ class Player:
         coming = self.memory.coming
         if coming is None or coming.asked or plays(self.draft, coming.deck):
             return
+        now = self.memory.now
+        shared = now is not None and now.deck == coming.deck
+        if shared and not self.memory.go and not self.draft.decks[coming.deck - 1].at_end:
+            return  # the one that plays has the deck until it is over
         stops = f"/deck/{coming.deck}/play"
         if any(path == stops and frame > self.memory.frame for frame, path in self.memory.sent):
             return  # it is about to stop, and still sounds
@@ -421,8 +425,7 @@ class Player:
 
     def _ended(self) -> None:
         self.draft.set("/setlist/autopilot", 0)
-        self.draft.set("/setlist/status", "ended")
-        self.remember(go=False)
+        self.remember(go=False, over=True)
 
     def _frames_of(self, length: Length, grid: Grid | None, place_s: float, speed: float) -> int:
         """Return how many frames a length takes from a place on."""
@@ -519,7 +522,7 @@ class Player:
 
     def _take(self, coming: Standing) -> None:
         entry = self.memory.entries[coming.index].entry
-        self.remember(now=coming, coming=None, glide=None, drill=drill.begun(entry, self.memory.frame))
+        self.remember(now=coming, coming=None, over=False, glide=None, drill=drill.begun(entry, self.memory.frame))
         if end_of(self.draft, self.memory, coming) is None:
             self._not_found(coming, str(entry.end), "it plays to its end")
         if self.memory.passage is None:
@@ -583,7 +586,7 @@ class Player:
             status = "waiting"
         elif memory.now is None:
             status = "ready"
-        elif draft.controls["/setlist/status"] == "ended" and not plays(draft, memory.now.deck):
+        elif memory.over:
             status = "ended"
         else:
             status = "playing" if plays(draft, memory.now.deck) else "ready"

@@ -92,8 +92,9 @@ class Glide:
 
 @dataclass(frozen=True, slots=True)
 class SetlistMemory:
-    """An open setlist. `go` is a wish to go on that waits for its moment; `held` are controls that the performer has
-    taken, for as long as the passage or the entry lasts; `sent` are (frame, path) already on their way to the engine."""
+    """An open setlist. `go` is a wish to go on that waits for its moment, `over` set once the set has ended; `began` is
+    the frame of its start, -1 before that, `frame` the latest that was heard of. `held` are controls that the performer
+    has taken, for as long as the passage or the entry lasts; `sent` are (frame, path) on their way to the engine."""
 
     name: str
     title: str
@@ -105,6 +106,7 @@ class SetlistMemory:
     drill: Drill | None = None
     glide: Glide | None = None
     go: bool = False
+    over: bool = False
     began: int = -1
     frame: int = 0
     held: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Songs for setlists: a click on one side for each beat, steady tones beside it, and an analysis that knows the grid."""
+"""Songs for setlists: a click on one side for each beat, steady tones beside it, an analysis that knows the grid."""
 
 import json
 from pathlib import Path

@@ -194,7 +194,8 @@ def test_an_entry_may_have_a_time_of_its_own(two: Path):
     assert abs(made.seconds - 7.1) < 0.02
     assert hear(audio, 0.1, 2.9, "bass") == pytest.approx(1, rel=0.01) and np.abs(audio[145_000:239_000]).max() < 1e-4
     assert hear(audio, 5.1, 6.9, "piano") == pytest.approx(1, rel=0.01)
-    text = '[[entry]]\ntrack = "one"\nat = 1\nend = 8\n[[entry]]\ntrack = "two"\nat = 6\ntransition = "fade"\nseconds = 1\nend = 3'
+    text = '[[entry]]\ntrack = "one"\nat = 1\nend = 8\n'
+    text += '[[entry]]\ntrack = "two"\nat = 6\ntransition = "fade"\nseconds = 1\nend = 3'
     audio, made = play(two, text)
     assert np.abs(audio[: RATE - 10]).max() < 1e-4 and hear(audio, 1.1, 5.9, "bass") == pytest.approx(1, rel=0.01)
     assert hear(audio, 7.1, 8.9, "piano") == pytest.approx(1, rel=0.01) and abs(made.seconds - 9.1) < 0.02

@@ -7,6 +7,7 @@ from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFEC
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
 from control.tables.sampler import sampler_rows
+from control.tables.setlist import setlist_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 from server.session import facts
 from server.session.controls import HANDLERS
@@ -195,6 +196,7 @@ def test_no_control_is_dead_or_untested():
     tested = {row[0] for row in numbers()} | {"/session/focus", "/mixer/auto_gain/target"} | set(REMEMBERED)
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
     tested |= PERFORMED | set(SAMPLING)  # those of the sampler in test_sampling.py
+    tested |= PERFORMED | {row.path for row in setlist_rows() if row.is_writable}  # by test_setlist_player
     assert tested == {path for path, control in REGISTRY.items() if control.is_writable} == set(HANDLERS)
 
 
@@ -218,6 +220,7 @@ def test_every_readable_control_is_fed_by_a_fact():
     read = {p for p, control in REGISTRY.items() if control.is_state and not control.is_writable}
     performed = {row.path for deck in range(1, 5) for row in transport_rows(deck)}
     performed |= {row.path for row in sampler_rows()}  # test_sampling.py
+    performed |= {row.path for row in setlist_rows()}  # by test_setlist_player
     assert read - performed <= moved
 
 
@@ -469,7 +472,7 @@ def test_aliases_move_the_deck_that_has_the_focus():
     session.put("/session/focus", 3)
     for alias in ALIASES:
         control = resolve(alias, "3")
-        assert control.path.startswith("/deck/3/")
+        assert control.path.startswith(("/deck/3/", "/setlist/"))
     session.put("/stem/2/mute", 1)
     assert session["/deck/3/stem/drums/mute"] == 1 and session["/deck/1/stem/drums/mute"] == 0
     session.load(3)
