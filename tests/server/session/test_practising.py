@@ -116,6 +116,9 @@ def test_again_plays() -> None:
     loaded(session)
     assert [kind for kind, *_ in commands(session.put("/deck/1/loop/again", 1))] == [Kind.LOOP_AGAIN, Kind.DECK_PLAY]
     assert session["/deck/1/play"] == 1 and not session.put("/deck/1/loop/again", 0)
+    session.fact(facts.DeckEnded(0, session.state.decks[0].token, 100.0))
+    # A song that has ended begins where it was asked to, not at its start.
+    assert [kind for kind, *_ in commands(session.put("/deck/1/loop/again", 1))] == [Kind.LOOP_AGAIN, Kind.DECK_PLAY]
 
 
 def test_passes_are_counted_until_the_loop_is_another() -> None:
