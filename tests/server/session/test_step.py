@@ -6,6 +6,7 @@ from audio.commands import CommandKind
 from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFECTS, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
+from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 from server.session import facts
 from server.session.controls import HANDLERS
@@ -164,6 +165,14 @@ PERFORMED |= {row.path for deck in range(1, 5) for stem in STEMS for row in stem
 PERFORMED |= {row.path for row in tempo_rows()}
 """Controls that `test_performing` tests."""
 
+PRACTISED = {
+    row.path
+    for deck in range(1, 5)
+    for row in (*practice_rows(deck), *(row for stem in STEMS for row in stem_practice_rows(deck, stem)), *mode_rows())
+    if row.is_writable
+}
+"""Controls that `test_practising` tests."""
+
 TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_gain"}
 """Controls with tests of their own, below and in test_strip.py."""
 
@@ -187,7 +196,7 @@ def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
 def test_no_control_is_dead_or_untested():
     tested = {row[0] for row in numbers()} | {"/session/focus", "/mixer/auto_gain/target"} | set(REMEMBERED)
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
-    tested |= PERFORMED
+    tested |= PERFORMED | PRACTISED
     assert tested == {path for path, control in REGISTRY.items() if control.is_writable} == set(HANDLERS)
 
 
@@ -210,7 +219,8 @@ def test_every_readable_control_is_fed_by_a_fact():
     moved = {path for path, value in session.state.controls.items() if value != before[path]}
     read = {p for p, control in REGISTRY.items() if control.is_state and not control.is_writable}
     performed = {row.path for deck in range(1, 5) for row in transport_rows(deck)}
-    assert read - performed <= moved
+    practised = {row.path for deck in range(1, 5) for row in practice_rows(deck)}
+    assert read - performed - practised <= moved
 
 
 # --- load, play, stop, position, eject -------------------------------------------------------------------------------
@@ -461,7 +471,7 @@ def test_aliases_move_the_deck_that_has_the_focus():
     session.put("/session/focus", 3)
     for alias in ALIASES:
         control = resolve(alias, "3")
-        assert control.path.startswith("/deck/3/")
+        assert control.path.startswith(("/deck/3/", "/session/focus"))
     session.put("/stem/2/mute", 1)
     assert session["/deck/3/stem/drums/mute"] == 1 and session["/deck/1/stem/drums/mute"] == 0
     session.load(3)
