@@ -67,13 +67,14 @@ def sections_of(found: object) -> tuple[Section, ...]:
     kept = []
     for item in found if isinstance(found, list) else ():
         if isinstance(item, dict):
-            start, end = _seconds(item.get("start")), _seconds(item.get("end"))
+            start, end = seconds_of(item.get("start")), seconds_of(item.get("end"))
             if start is not None and end is not None and end > start:
                 kept.append(Section(start, end, str(item.get("label") or "")[:120]))
     return tuple(kept[:SECTIONS])
 
 
-def _seconds(value: Any) -> float | None:
+def seconds_of(value: Any) -> float | None:
+    """Return a place in seconds that an analysis tells; None for what is none."""
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0.0
     return float(value) if fits else None
 

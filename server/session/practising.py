@@ -79,6 +79,7 @@ def _go_round(draft: Draft, deck: int, start_s: float, end_s: float, at: int) ->
     """Loop from one place to another and go there."""
     put_loop(draft, deck, start_s, min(end_s, float(draft.controls[f"/deck/{deck + 1}/duration"])), at, on=True)
     draft.send(CommandKind.LOOP_AGAIN, deck, 0, 1.0, at, draft.decks[deck].token)
+    draft.remember(deck, at_end=False)
 
 
 def section_of(draft: Draft, deck: int, number: int) -> Section:
@@ -142,6 +143,7 @@ def _again(deck: int) -> Handler:
     def handler(draft: Draft, value: Value, at: int) -> None:
         if value:
             begin(draft, value, at)
+            draft.remember(deck, at_end=False)
             play(draft, 1, at)
 
     return handler

@@ -461,3 +461,30 @@ async def test_a_playhead_is_carried_on_between_snapshots():
         message = on.deckhand.meters()
         assert on.deckhand.telemetry()["/deck/1/position"] == 1.0
         assert message.decks[0].position == 1.0 and message.engine.running
+
+
+async def test_a_song_that_is_practised_is_kept_where_it_is_and_comes_back():
+    async with stage() as on:
+        first, second = on.library.add(), on.library.add()
+        on.put("/session/mode", "practice")
+        on.put("/deck/1/load", str(first))
+        await on.until("/deck/1/status", "ready")
+        on.put("/deck/1/rate", 0.75)
+        on.engine.state["decks"][0]["position"] = 4.5 * 48_000
+        token = on.show.state.decks[0].token
+        on.put("/deck/1/loop/start", 2.0)
+        on.put("/deck/1/loop/end", 6.0)
+        await on.show.settle()
+        on.deckhand.log_pass(str(first), Pass(2.0, 6.0, 0.75), clean=False)
+        on.put("/deck/1/load", str(second))
+        await on.until("/deck/1/load", str(second))
+        await on.until("/deck/1/status", "ready")
+        assert on.show.controls["/deck/1/rate"] == 1.0 and on.show.state.decks[0].token != token
+        on.put("/deck/1/load", str(first))
+        await on.until("/deck/1/rate", 0.75)
+        await on.until("/deck/1/status", "ready")
+        left = on.library.left[first]
+        assert left.position_s == 4.5 and left.controls["loop/end"] == 6.0
+        assert on.library.passes == [(first, Pass(2.0, 6.0, 0.75), False)]
+        await on.show.settle()
+        assert (CommandKind.DECK_SEEK, 0, 4.5 * 48_000, 0) in on.engine.sent

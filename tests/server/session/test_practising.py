@@ -11,14 +11,22 @@ from server.practice import Pass, Practice, Rehearsal, Section
 from server.session import facts
 from server.session.effects import LogClean, LogPass, Notice, Refused, SavePractice
 from server.session.rehearsing import KEPT
-from server.session.rows import ROWS
 from tests.server.session.test_step import RATE, Session, commands, refused
 
 SECTIONS = (Section(0.0, 8.0, "intro"), Section(8.0, 24.0, "verse"), Section(24.0, 40.0, "chorus"),
             Section(40.0, 56.0, "verse"))  # fmt: skip
 GRID = Grid(tuple(0.5 * n for n in range(200)))
-ROWED = {"click", "click/volume", "click/accent", "click/divide", "click/bar", "click/output", "countin",
-         "countin/passes", "loop/preroll"}  # fmt: skip
+ROWED = {
+    "click": (1, Kind.CLICK, 1.0),
+    "click/volume": (0.25, Kind.CLICK_VOLUME, 0.25),
+    "click/accent": (0, Kind.CLICK_ACCENT, 0.0),
+    "click/divide": ("3", Kind.CLICK_DIVIDE, 3.0),
+    "click/bar": (3.0, Kind.CLICK_BAR, 3.0),
+    "click/output": ("headphones", Kind.CLICK_OUTPUT, 1.0),
+    "countin": (4.0, Kind.COUNT_IN, 4.0),
+    "countin/passes": (1, Kind.COUNT_PASSES, 1.0),
+    "loop/preroll": (2.0, Kind.LOOP_PRE_ROLL, 2.0),
+}
 LOOPS = {"loop/section", "loop/bars", "loop/bar", "loop/again"}
 TRAINER = {"on", "start", "stop", "step", "every", "by", "clean", "missed"}
 MUTES = {"", "/add", "/loop", "/section", "/remove", "/clear"}
@@ -40,12 +48,19 @@ def passed(session: Session, token: int, *, stepped: bool = False) -> tuple[obje
 
 
 def test_every_row_of_practice_is_tested() -> None:
-    names = ROWED | LOOPS | {f"trainer/{name}" for name in TRAINER}
+    names = set(ROWED) | LOOPS | {f"trainer/{name}" for name in TRAINER}
     assert {row.path for row in practice_rows(1) if row.is_writable} == {f"/deck/1/{name}" for name in names}
-    assert {f"/deck/1/{name}" for name in ROWED} <= set(ROWS)
     mutes = {f"/deck/1/stem/{stem}/mutes{name}" for stem in STEMS for name in MUTES}
     assert {row.path for stem in STEMS for row in stem_practice_rows(1, stem)} == mutes
     assert [row.path for row in mode_rows()] == ["/session/mode"]
+
+
+@pytest.mark.parametrize("name", ROWED)
+def test_a_setting_reaches_the_engine_with_a_track_or_without(name: str) -> None:
+    value, kind, a = ROWED[name]
+    session = Session()
+    assert commands(session.put(f"/deck/3/{name}", value)) == [(kind, 2, 0, a)]
+    assert session[f"/deck/3/{name}"] == value
 
 
 @pytest.mark.parametrize("name", sorted(LOOPS | {"loop/start", "trainer/on"} | {f"stem/bass/mutes{m}" for m in MUTES}))
@@ -116,6 +131,9 @@ def test_again_plays() -> None:
     loaded(session)
     assert [kind for kind, *_ in commands(session.put("/deck/1/loop/again", 1))] == [Kind.LOOP_AGAIN, Kind.DECK_PLAY]
     assert session["/deck/1/play"] == 1 and not session.put("/deck/1/loop/again", 0)
+    session.fact(facts.DeckEnded(0, session.state.decks[0].token, 100.0))
+    # A song that has ended begins where it was asked to, not at its start.
+    assert [kind for kind, *_ in commands(session.put("/deck/1/loop/again", 1))] == [Kind.LOOP_AGAIN, Kind.DECK_PLAY]
 
 
 def test_passes_are_counted_until_the_loop_is_another() -> None:

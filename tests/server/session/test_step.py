@@ -8,6 +8,7 @@ from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
 from control.tables.sampler import sampler_rows
 from control.tables.setlist import setlist_rows
+from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 from server.session import facts
 from server.session.controls import HANDLERS
@@ -172,6 +173,14 @@ PERFORMED |= {row.path for deck in range(1, 5) for stem in STEMS for row in stem
 PERFORMED |= {row.path for row in tempo_rows()}
 """Controls that `test_performing` tests."""
 
+PRACTISED = {
+    row.path
+    for deck in range(1, 5)
+    for row in (*practice_rows(deck), *(row for stem in STEMS for row in stem_practice_rows(deck, stem)), *mode_rows())
+    if row.is_writable
+}
+"""Controls that `test_practising` tests."""
+
 TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_gain"}
 """Controls with tests of their own, below and in test_strip.py."""
 
@@ -195,8 +204,8 @@ def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
 def test_no_control_is_dead_or_untested():
     tested = {row[0] for row in numbers()} | {"/session/focus", "/mixer/auto_gain/target"} | set(REMEMBERED)
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
-    tested |= PERFORMED | set(SAMPLING)  # those of the sampler in test_sampling.py
-    tested |= PERFORMED | {row.path for row in setlist_rows() if row.is_writable}  # by test_setlist_player
+    tested |= PERFORMED | PRACTISED | set(SAMPLING)  # those of the sampler in test_sampling.py
+    tested |= {row.path for row in setlist_rows() if row.is_writable}  # by test_setlist_player
     assert tested == {path for path, control in REGISTRY.items() if control.is_writable} == set(HANDLERS)
 
 
@@ -221,7 +230,8 @@ def test_every_readable_control_is_fed_by_a_fact():
     performed = {row.path for deck in range(1, 5) for row in transport_rows(deck)}
     performed |= {row.path for row in sampler_rows()}  # test_sampling.py
     performed |= {row.path for row in setlist_rows()}  # by test_setlist_player
-    assert read - performed <= moved
+    practised = {row.path for deck in range(1, 5) for row in practice_rows(deck)}
+    assert read - performed - practised <= moved
 
 
 # --- load, play, stop, position, eject -------------------------------------------------------------------------------
@@ -472,7 +482,7 @@ def test_aliases_move_the_deck_that_has_the_focus():
     session.put("/session/focus", 3)
     for alias in ALIASES:
         control = resolve(alias, "3")
-        assert control.path.startswith(("/deck/3/", "/setlist/"))
+        assert control.path.startswith(("/deck/3/", "/setlist/", "/session/focus"))
     session.put("/stem/2/mute", 1)
     assert session["/deck/3/stem/drums/mute"] == 1 and session["/deck/1/stem/drums/mute"] == 0
     session.load(3)
