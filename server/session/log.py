@@ -13,6 +13,7 @@ import anyio
 from control.control import Kind
 from control.registry import REGISTRY
 from server.session.intent import Intent
+from server.session.sampling import belongs_to_bank, lines_of
 from server.session.state import DEFAULTS, State
 
 FLUSH_S: Final = 0.5
@@ -81,8 +82,10 @@ class IntentLog:
         for path in sorted(changed, key=lambda path: not path.endswith("/pitch_range")):  # before the rate it bends
             control = REGISTRY[path]
             follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader"))
-            if control.is_writable and not follows:
+            if control.is_writable and not follows and not belongs_to_bank(path):
                 self._put(0.0, path, state.controls[path])
+        for path, value in lines_of(state):
+            self._put(0.0, path, value)
         for deck, memory in enumerate(state.decks):
             track = memory.wanted or memory.track_id
             if not track:
