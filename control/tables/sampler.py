@@ -28,7 +28,9 @@ def sampler_rows() -> Iterator[Control]:
 
 def _pad_rows(n: int) -> Iterator[Control]:
     path, pad = f"/pad/{n}", f"pad {n}"
-    yield Control(path, Kind.CONTINUOUS, f"Hit {pad}: how hard; 0 lets it go", VELOCITY, 0.0, 1.0, access=Access.WRITE)
+    yield Control(
+        path, Kind.CONTINUOUS, f"Hit {pad}: how hard; 0 lets it go", VELOCITY, 0.0, 1.0, 0.0, access=Access.WRITE
+    )
     yield trigger(f"{path}/stop", f"Let what {pad} plays fade out")
     yield Control(
         f"{path}/source",
@@ -40,6 +42,7 @@ def _pad_rows(n: int) -> Iterator[Control]:
         f"{path}/take",
         Kind.TEXT,
         f"Put the loop of a deck on {pad}: the deck's number, then #STEM for one stem",
+        default="",
         access=Access.WRITE,
     )
     yield Control(f"{path}/name", Kind.TEXT, f"What {pad} plays is called", default="", access=Access.READ)
