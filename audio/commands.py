@@ -353,6 +353,8 @@ class EventKind(IntEnum):
     """The loop of stem `slot`; a: in, b: out (not above a: none)."""
     STRETCH_LOST = 40
     """The stretcher did not keep up, and the deck sounds at the pitch of its speed until it does; a: position."""
+    PAD_ENDED = 64
+    """A hit of pad `slot` of bank `deck` has come to its end."""
 
     LOOP_PASSED = 80
     """The loop has come to its end; slot: 1 where the next pass takes another speed; a: in, b: out."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from control import travel
-from control.control import Control, Kind, UnknownControl, Value
+from control.control import VELOCITY, Control, Kind, UnknownControl, Value
 from control.feedback import Feedback, to_travel
 from control.gestures import Gestures
 from control.layers import Layers
@@ -268,6 +268,9 @@ class MidiDevice:
             case Mode.TOGGLE:
                 return self._toggled(entry, control, now)
             case Mode.MOMENTARY:
+                if control.unit == VELOCITY and touch.source.kind is SourceKind.NOTE:
+                    place = to_travel(touch.value, touch.top)
+                    return travel.value_at(control, travel.to_number(place, entry.low, entry.high, entry.curve))
                 return travel.value_at(control, entry.high)
             case Mode.RELATIVE | Mode.JOG:
                 turned = self._turns(entry, touch)
@@ -280,8 +283,7 @@ class MidiDevice:
                 return self._turned(entry, control, turned, now)
             case Mode.ABSOLUTE:
                 if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and not touch.pressed:
-                    # velocity sets the value and letting go does not, except of what remembers nothing: a pad
-                    return None if control.is_readable else travel.value_at(control, entry.low)
+                    return None  # velocity sets the value, letting go does not
                 return self._placed(entry, control, to_travel(touch.value, touch.top), now)
 
     def _turns(self, entry: MapEntry, touch: Touch) -> float:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from audio.commands import EventKind
 from audio.errors import AudioError
 from audio.source import stretch_frames
 from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS, STEMS
@@ -234,7 +235,8 @@ class _Player:
         memories = enumerate(self.state.decks, start=1)
         wanted = any(memory.token and self.state.controls[f"/deck/{number}/play"] for number, memory in memories)
         heard = self._host.frame == self._heard or bool(self._host.snapshot()["decks"]["playing"].any())
-        return (wanted and heard) or int(self._host.snapshot()["pads_ending"]) > 0
+        told = self._host.frame > self._heard
+        return (wanted and heard) or not told or int(self._host.snapshot()["pads_ending"]) > 0
 
     def _render_to(self, frame: int) -> None:
         while self._host.frame < frame:
@@ -246,7 +248,7 @@ class _Player:
             self._skip = max(0, self._skip - len(block))
             for event in self._host.events():
                 fact = fact_of(event, self._rate)
-                if isinstance(fact, DeckEnded):
+                if isinstance(fact, DeckEnded) or event["kind"] == EventKind.PAD_ENDED:
                     self._last_sound = max(self._last_sound, int(event["frame"]))
                 if fact is not None:
                     self._take(fact)

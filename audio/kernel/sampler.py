@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from audio.commands import EventKind
 from audio.kernel.atomics import put_float
 from audio.kernel.compiled import Single, compiled
+from audio.kernel.events import report
 from audio.kernel.layout import ADDRESS
 from audio.kernel.memory import between_frames, frame_at
 from audio.kernel.ramps import advance, advance_rate, clamp, glide, glide_rate, snap, snap_rate
@@ -29,6 +31,7 @@ ONE_SHOT: Final = 0
 LOOP: Final = 1
 GATE: Final = 2
 _NOBODY: Final = -1
+_ENDED: Final = int(EventKind.PAD_ENDED)
 _WEIGHTS: Final = ADDRESS["weights"]
 _GATHERED: Final = ADDRESS["gathered"]
 _FRACTION_ONE: Final = float(1 << FRACTION_BITS)
@@ -279,6 +282,9 @@ def _lay_voice(k: Any, address: int, voice: Any, count: int) -> None:
         level = np.float32(advance(voice.fade))
         if voice.ending and voice.fade.left == 0:
             voice.active = 0
+            k.cursor = n
+            report(k, address, _ENDED, voice.pad // PADS, voice.pad % PADS, 0.0, 0.0, 0)
+            k.cursor = 0
             return
         left, right = _read(k, address, voice, speed)
         left *= level * np.float32(advance(voice.left))

@@ -213,7 +213,8 @@ _SPEED: Final = (
 
 def _classic() -> _Sections:
     yield "Stems", _by_part(_aliases("/stem/"))
-    yield "Transport", _aliases("/transport/", "/track/", "/bpm") | _below("/pad/")
+    yield "Transport", _aliases("/transport/", "/track/", "/bpm")
+    yield "Pads", _where(lambda path: path.startswith("/pad/") and path.count("/") == 2)
 
 
 _LAYOUTS: Final[dict[str, tuple[str, Screen, Callable[[], Iterable[tuple[str, _Named]]]]]] = {

@@ -6,7 +6,7 @@ Owner: nobody changes them at run time. Units: as each row says; seconds of the 
 from collections.abc import Iterator
 
 from audio.units import BANKS, CHOKE_GROUPS, LONGEST_SAMPLE_S, PAD_MODES, PADS, STEPS
-from control.control import Access, Control, Curve, Kind, level, telemetry, toggle, trigger
+from control.control import VELOCITY, Access, Control, Curve, Kind, level, telemetry, toggle, trigger
 
 PAD_STATES = ("empty", "loading", "ready", "failed")
 QUANTIZE_BEATS = ("0", "0.25", "0.5", "1", "2", "4")
@@ -29,7 +29,7 @@ def sampler_rows() -> Iterator[Control]:
 def _pad_rows(n: int) -> Iterator[Control]:
     path, pad = f"/pad/{n}", f"pad {n}"
     yield Control(
-        path, Kind.CONTINUOUS, f"Hit {pad}: how hard; 0 lets it go", "velocity", 0.0, 1.0, access=Access.WRITE
+        path, Kind.CONTINUOUS, f"Hit {pad}: how hard; 0 lets it go", VELOCITY, 0.0, 1.0, 0.0, access=Access.WRITE
     )
     yield trigger(f"{path}/stop", f"Let what {pad} plays fade out")
     yield Control(
@@ -42,6 +42,7 @@ def _pad_rows(n: int) -> Iterator[Control]:
         f"{path}/take",
         Kind.TEXT,
         f"Put the loop of a deck on {pad}: the deck's number, then #STEM for one stem",
+        default="",
         access=Access.WRITE,
     )
     yield Control(f"{path}/name", Kind.TEXT, f"What {pad} plays is called", default="", access=Access.READ)
@@ -102,7 +103,7 @@ def _sequencer_rows(banks: tuple[str, ...]) -> Iterator[Control]:
     for n in range(1, STEPS + 1):
         yield Control(
             f"/sequencer/step/{n}", Kind.CONTINUOUS, f"How hard step {n} hits the selected pad; 0 is not at all",
-            "velocity", 0.0, 1.0, 0.0,
+            "", 0.0, 1.0, 0.0,
         )  # fmt: skip
     for n in range(1, PADS + 1):
         yield Control(

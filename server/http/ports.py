@@ -17,7 +17,9 @@ from server.db import Database
 from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
 from server.library.service import Library
+from server.pads import Pad
 from server.protocol import Peer, Value
+from server.session.facts import PadWanted
 from server.session.intent import Intent
 from server.setlists import Shelf
 from server.spotify import Spotify
@@ -62,6 +64,9 @@ class Show(Protocol):
 
     @property
     def controls(self) -> Mapping[str, Value]: ...
+    @property
+    def pads(self) -> tuple[Pad, ...]: ...
+    def report(self, fact: PadWanted) -> None: ...
     def session(self) -> tuple[int, dict[str, Value]]: ...
     def submit(self, intent: Intent) -> None: ...
     async def settle(self) -> int: ...

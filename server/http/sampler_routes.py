@@ -50,7 +50,7 @@ class PutPad(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_pads(call: Call) -> list[PadOut]:
-    return [_shown(place, pad) for place, pad in enumerate(call.services.show.state.pads)]
+    return [_shown(place, pad) for place, pad in enumerate(call.services.show.pads)]
 
 
 async def put_pad(call: Call) -> PadOut:
@@ -59,6 +59,8 @@ async def put_pad(call: Call) -> PadOut:
     wanted: PutPad = call.body
     source = ""
     if wanted.track_id:
+        if wanted.start < 0.0:
+            raise BadRequest("A part of a track begins at 0 s or later.")
         source = str(PadSource(str(key(wanted.track_id)), wanted.stem, wanted.start, wanted.end))
         try:
             read_source(source)
@@ -68,7 +70,7 @@ async def put_pad(call: Call) -> PadOut:
     show.report(PadWanted(bank - 1, pad - 1, source))
     await show.settle()
     place = (bank - 1) * PADS + pad - 1
-    return _shown(place, show.state.pads[place])
+    return _shown(place, show.pads[place])
 
 
 def _number(call: Call, name: str, most: int) -> int:

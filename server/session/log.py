@@ -14,6 +14,7 @@ from audio.units import STEMS
 from control.control import Kind
 from control.registry import REGISTRY
 from server.session.intent import Intent
+from server.session.sampling import belongs_to_bank, lines_of
 from server.session.state import DEFAULTS, State
 
 _OF_THE_TRACK: Final = (
@@ -91,6 +92,8 @@ class IntentLog:
         for path in changed:
             if not path.startswith(loaded):
                 self._put(0.0, path, state.controls[path])
+        for path, value in lines_of(state):
+            self._put(0.0, path, value)
         for deck, (path, track) in enumerate(decks.items()):
             if not track:
                 continue
@@ -119,4 +122,4 @@ def _is_told(path: str) -> bool:
     """Say whether a control is written at the beginning of a log as it stands."""
     control = REGISTRY[path]
     follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader", *_OF_THE_TRACK))
-    return control.is_writable and not follows
+    return control.is_writable and not follows and not belongs_to_bank(path)

@@ -7,7 +7,7 @@ Owner: nobody; tables. Pure. The show remembers every bank; the controls show th
 Units: seconds of the sample in controls, frames at the engine rate in commands; banks and pads count from 0.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -361,6 +361,27 @@ SAMPLING_HEARD: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.PadsSounding: _sounding,
 }
 """What each kind of fact about pads does."""
+
+
+def lines_of(state: State) -> Iterator[tuple[str, Value]]:
+    """Yield what a fresh show has to be told, in order, to hold the same pads and patterns."""
+    for bank in range(BANKS):
+        pads = state.pads[bank * PADS : (bank + 1) * PADS]
+        if all(pad == _AT_REST for pad in pads):
+            continue
+        yield "/pad/bank", str(bank + 1)
+        yield "/sequencer/bank", str(bank + 1)
+        for number, pad in enumerate(pads, start=1):
+            if pad.wanted or pad.source:
+                yield f"/pad/{number}/source", pad.wanted or pad.source
+            for name, param in _PARAMS.items():
+                value = getattr(pad, param.attribute)
+                if value != getattr(_AT_REST, param.attribute):
+                    yield f"/pad/{number}/{name}", value
+            if pad.steps != NO_STEPS:
+                yield f"/sequencer/pattern/{number}", pad.steps
+    for path in ("/pad/bank", "/sequencer/bank"):
+        yield path, state.controls[path]
 
 
 def with_pads(state: State, pads: tuple[Pad, ...]) -> State:

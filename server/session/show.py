@@ -23,6 +23,7 @@ from anyio.abc import TaskStatus
 
 from control.control import BadValue, ControlError, Kind, Value, check
 from control.registry import resolve
+from server.pads import Pad
 from server.session.effects import (
     AdoptDeck,
     Changed,
@@ -108,6 +109,11 @@ class Show:
     def state(self) -> State:
         """The whole show, immutable."""
         return self._state
+
+    @property
+    def pads(self) -> tuple[Pad, ...]:
+        """The sampler's pads, bank by bank."""
+        return self._state.pads
 
     def session(self) -> tuple[int, dict[str, Value]]:
         """Return the revision and every control, the decks' positions (`/deck/N/position`, s) at this moment too."""

@@ -9,7 +9,7 @@ from server.pads import PADS_AT_REST, Pad, PadSource, read_source, read_steps
 from server.session import facts
 from server.session.effects import LoadPad, Notice, SaveBank
 from server.session.facts import AudibleDeck, EngineRestored, LoopChanged, PadLoaded, PadLoadFailed
-from server.session.sampling import SAMPLING, with_pads
+from server.session.sampling import SAMPLING, lines_of, with_pads
 from server.session.state import initial
 from tests.server.session.test_step import RATE, Session, changes, commands, refused
 
@@ -174,6 +174,24 @@ def test_kept_pads_come_back() -> None:
     session.state = state
     session.put("/pad/bank", "2")
     assert (session["/pad/1/name"], session["/pad/1/mode"]) == ("A part", "gate")
+
+
+def test_the_lines_of_a_show_make_the_same_show() -> None:
+    session = Session()
+    session.put("/pad/bank", "4")
+    loaded(session, 2, "a@1-2", bank=4)
+    session.put("/pad/2/mode", "gate")
+    session.put("/pad/2/end", 0.5)
+    session.put("/sequencer/bank", "4")
+    session.put("/sequencer/pattern/2", "x..x")
+    session.put("/pad/bank", "1")
+    again = Session()
+    for path, value in lines_of(session.state):
+        for effect in again.put(path, value):
+            if isinstance(effect, LoadPad):
+                again.fact(PadLoaded(effect.bank, effect.pad, effect.token, effect.source, "Title of a@1-2", 2.0))
+    assert again.state.pads == session.state.pads
+    assert (again["/pad/bank"], again["/sequencer/bank"]) == ("1", "4")
 
 
 def test_every_control_of_the_sampler_is_here() -> None:
