@@ -88,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("name", nargs="?", default="htdemucs")
     models.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
 
+    fetcher = commands.add_parser("fetcher", help="install spotdl and yt-dlp, for links of Spotify and video sites")
+    fetcher.add_argument("action", choices=("install", "status"))
+    fetcher.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
+    _add_data(fetcher)
+
     migrate = commands.add_parser("migrate", help="bring the database up to date")
     _add_data(migrate)
 
@@ -175,6 +180,26 @@ def _models(named: argparse.Namespace) -> int:
     return 0
 
 
+def _fetcher(named: argparse.Namespace) -> int:
+    from pipeline import fetcher
+
+    environment = fetcher.Environment(_settings_of_remote(named).data / "fetcher")
+    note = environment.note()
+    if named.action == "install":
+        note = fetcher.install(environment, lambda words: print(words, flush=True))
+    elif note is not None and named.quiet_if_present:
+        return 0
+    if note is None:
+        print(f"Not installed: spotdl and yt-dlp, for links of Spotify and video sites (about {fetcher.SIZE_MB} MB).")
+        print(f"Install them with: {fetcher.INSTALL_LINE}")
+        return 0 if named.quiet_if_present else 1
+    print(f"spotdl {note.spotdl}, yt-dlp {note.yt_dlp}  {environment.folder}")
+    here = fetcher.helpers()
+    print(f"ffmpeg      {here['ffmpeg'] or 'not here: downloads stay as the site has them (download_format = best)'}")
+    print(f"JavaScript  {here['javascript'] or 'not here: YouTube may want deno or node'}")
+    return 0
+
+
 def _migrate(named: argparse.Namespace) -> int:
     from server.database import migrate
 
@@ -247,6 +272,7 @@ _COMMANDS = {
     "render": _render,
     "worker": _worker,
     "models": _models,
+    "fetcher": _fetcher,
     "migrate": _migrate,
     "doctor": _doctor,
     "midi": _midi,

@@ -173,7 +173,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         show = Show(deckhand, state, on_intent=take_down)
         jobs = JobService(db, settings.data, settings.pipeline)
-        jobs.fetching = Fetching(settings.max_upload_mb << 20, settings.fetch_private)
+        jobs.fetching = Fetching(
+            settings.max_upload_mb << 20, settings.fetch_private, settings.download_format, settings.download_quality
+        )
         batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(

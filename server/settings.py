@@ -19,6 +19,7 @@ from typing import Any, Final
 import platformdirs
 
 from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
+from pipeline.fetcher_run import FORMATS, QUALITIES
 from pipeline.settings import DEVICES, PRECISIONS, STEM_FORMATS, PipelineSettings
 from server.errors import SettingsRejected
 
@@ -95,6 +96,10 @@ OPTIONS: Final = (
     Option("spotify_client_id", str, "", "client id of your Spotify application", on_command_line=False),
     Option("spotify_client_secret", str, "", "client secret of your Spotify application", on_command_line=False),
     Option("fetch_private", bool, False, "let links lead to this machine and its network", on_command_line=False),
+    Option("download_format", str, "best", "what audio of Spotify's and video links becomes; best: as the site has it",
+           choices=FORMATS, on_command_line=False),
+    Option("download_quality", str, "best", "bit rate of a download that is converted", choices=QUALITIES,
+           on_command_line=False),
     Option("broker", str, "", "message broker URL; empty is the database itself", on_command_line=False),
     Option("secret_key", str, "", "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
 )  # fmt: skip
@@ -134,6 +139,8 @@ class Settings:
     spotify_client_id: str = ""
     spotify_client_secret: str = field(default="", repr=False)
     fetch_private: bool = False
+    download_format: str = "best"
+    download_quality: str = "best"
     broker: str = ""
     secret_key: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
