@@ -61,8 +61,10 @@ def _parser() -> argparse.ArgumentParser:
             shown = "" if option.kind is bool or option.default == "" else f" (default {option.default})"
             run.add_argument(option.flag, dest=option.key, default=None, help=option.help + shown, **action)
 
-    imports = commands.add_parser("import", help="add audio files, folders or links to the library")
-    imports.add_argument("paths", nargs="+", metavar="FILE|FOLDER|LINK")
+    imports = commands.add_parser(
+        "import", help="add files, folders, links or lists (M3U, CUE, rekordbox) to the library"
+    )
+    imports.add_argument("paths", nargs="+", metavar="FILE|FOLDER|LINK|LIST")
     imports.add_argument("--wait", action="store_true", help="return when their jobs are done")
     _add_server(imports)
 
