@@ -56,9 +56,11 @@ def _parser() -> argparse.ArgumentParser:
             action: dict[str, Any] = (
                 {"action": "store_const", "const": not option.default}
                 if option.kind is bool
+                else {"action": "append", "metavar": option.metavar}
+                if option.kind is tuple
                 else {"type": option.kind, "metavar": option.metavar}
             )
-            shown = "" if option.kind is bool or option.default == "" else f" (default {option.default})"
+            shown = "" if option.kind is bool or option.default in ("", ()) else f" (default {option.default})"
             run.add_argument(option.flag, dest=option.key, default=None, help=option.help + shown, **action)
 
     imports = commands.add_parser(

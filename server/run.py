@@ -45,6 +45,7 @@ from server.jobs.worker_socket import WorkerHub
 from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
 from server.library.service import Library
+from server.library.watching import Watcher
 from server.live import LiveHub
 from server.peers import DatabasePeers
 from server.preparation import Preparation
@@ -236,6 +237,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),
             ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),
+            ("the watched folders", _watcher(services).run),
             ("the DAW", DawSurface(show).run),
             ("the network for phones", partial(lan.run, app)),
         ):
@@ -346,6 +348,14 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)
     show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))
+
+
+def _watcher(services: Services) -> Watcher:
+    def tell(sentence: str) -> None:
+        services.show.notice(Notice("warning", "watch", sentence))
+
+    folders = [Path(folder) for folder in services.settings.watch]
+    return Watcher(services.library, folders, services.data / "watched.json", tell)
 
 
 def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
