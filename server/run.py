@@ -44,6 +44,7 @@ from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
+from server.library import stem_files
 from server.library.service import Library
 from server.library.watching import Watcher
 from server.live import LiveHub
@@ -332,6 +333,8 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         services.deckhand.loader.remark(UUID(change.track_id))
 
     async def on_import(track_id: UUID, user_id: int) -> None:
+        for sentence in await stem_files.take(services.library, services.db, track_id, user_id):
+            show.notice(Notice("warning", "stem_file", sentence))
         if services.settings.analyze_on_import and services.settings.workers:
             await jobs.analyse(track_id, user_id)
 
