@@ -44,7 +44,9 @@ from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
+from server.library import stem_files
 from server.library.service import Library
+from server.library.watching import Watcher
 from server.live import LiveHub
 from server.peers import DatabasePeers
 from server.preparation import Preparation
@@ -177,7 +179,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         show = Show(deckhand, state, on_intent=take_down)
         jobs = JobService(db, settings.data, settings.pipeline)
-        jobs.fetching = Fetching(settings.max_upload_mb << 20, settings.fetch_private)
+        jobs.fetching = Fetching(
+            settings.max_upload_mb << 20, settings.fetch_private, settings.download_format, settings.download_quality
+        )
         batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
@@ -241,6 +245,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),
             ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),
+            ("the watched folders", _watcher(services).run),
             ("the DAW", DawSurface(show).run),
             ("the setlist", setlists.run),
             ("the network for phones", partial(lan.run, app)),
@@ -336,6 +341,8 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         services.deckhand.loader.remark(UUID(change.track_id))
 
     async def on_import(track_id: UUID, user_id: int) -> None:
+        for sentence in await stem_files.take(services.library, services.db, track_id, user_id):
+            show.notice(Notice("warning", "stem_file", sentence))
         if services.settings.analyze_on_import and services.settings.workers:
             await jobs.analyse(track_id, user_id)
 
@@ -352,6 +359,14 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)
     show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))
+
+
+def _watcher(services: Services) -> Watcher:
+    def tell(sentence: str) -> None:
+        services.show.notice(Notice("warning", "watch", sentence))
+
+    folders = [Path(folder) for folder in services.settings.watch]
+    return Watcher(services.library, folders, services.data / "watched.json", tell)
 
 
 def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
