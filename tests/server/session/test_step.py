@@ -6,9 +6,9 @@ from audio.commands import CommandKind
 from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFECTS, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
+from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
 from control.tables.sampler import sampler_rows
 from control.tables.setlist import setlist_rows
-from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 from server.session import facts
 from server.session.controls import HANDLERS
