@@ -165,6 +165,13 @@ def test_a_new_engine_is_given_everything() -> None:
     assert (session["/pad/3/status"], session["/pad/3/start"]) == ("ready", 0.5)
 
 
+def test_a_sequencer_that_ran_on_without_a_server_is_not_stopped() -> None:
+    session = Session(connected=False)
+    sent = commands(session.fact(EngineRestored((AudibleDeck(),) * 4, RATE, steps=True)))
+    assert (Kind.SEQUENCER_RUN, 0, 0, 1.0) in sent
+    assert session["/sequencer/run"] == 1
+
+
 def test_kept_pads_come_back() -> None:
     pads = list(PADS_AT_REST)
     pads[PADS] = Pad("a@1-2", "A part", mode="gate", steps="1" + "." * 15)
