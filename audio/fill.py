@@ -101,19 +101,24 @@ class Part:
 
     def make(self, start: int, stop: int) -> Float32:
         """Return engine frames of chunks [start, stop). Raises AudioError when the file does not hold them."""
-        missing = False
-
-        def read(a: int, b: int) -> Float32:
-            nonlocal missing
-            got = self.reader.read(a, b)
-            missing = len(got) < b - a
-            return got
-
         first, last = start * CHUNK_FRAMES, min(stop * CHUNK_FRAMES, self.store.frames)
-        audio = self.change.resample_range(read, self.length, first, last)
-        if missing:
-            raise AudioError("the file ends too early")
-        return audio
+        return resampled(self.change, self.reader, self.length, first, last)
+
+
+def resampled(change: Resampler, reader: Reader, length: int, first: int, last: int) -> Float32:
+    """Return engine frames [first, last) of a file of `length` frames. Raises AudioError when it ends too early."""
+    missing = False
+
+    def read(a: int, b: int) -> Float32:
+        nonlocal missing
+        got = reader.read(a, b)
+        missing = len(got) < b - a
+        return got
+
+    audio = change.resample_range(read, length, first, last)
+    if missing:
+        raise AudioError("the file ends too early")
+    return audio
 
 
 def chunks_in(ranges: tuple[Range, ...] | None, length: int, change: Resampler, frames: int, chunks: int) -> Bools:
@@ -354,17 +359,7 @@ class PadFilling:
         """Fill the next second; return whether there is more. Raises AudioError for a file that ends too early."""
         start = self._chunk * CHUNK_FRAMES
         stop = min(start + UNIT_CHUNKS * CHUNK_FRAMES, self._store.frames)
-        missing = False
-
-        def read(a: int, b: int) -> Float32:
-            nonlocal missing
-            got = self._reader.read(a, b)
-            missing = len(got) < b - a
-            return got
-
-        audio = self._change.resample_range(read, self._reader.frames, self._first + start, self._first + stop)
-        if missing:
-            raise AudioError("the file ends too early")
+        audio = resampled(self._change, self._reader, self._reader.frames, self._first + start, self._first + stop)
         self._store.write(self._chunk, audio)
         self._chunk += UNIT_CHUNKS
         return stop < self._store.frames

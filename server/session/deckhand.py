@@ -223,7 +223,9 @@ class EngineDeckhand:
         audible = self.audible()
         # What a new engine begins with is nobody's wish: the show tells it its own.
         self._tempo = 0.0 if any(deck.token for deck in audible) else SESSION_TEMPO_BPM
-        self._report(EngineRestored(audible, client.rate))
+        snapshot = client.snapshot()
+        steps = int(snapshot["blocks"]) > 0 and int(snapshot["step"]) >= 0
+        self._report(EngineRestored(audible, client.rate, steps))
 
     def detach(self) -> None:
         """Forget the engine and tell the show that it is gone."""

@@ -284,10 +284,12 @@ class EngineLost:
 
 @dataclass(frozen=True, slots=True)
 class EngineRestored:
-    """An engine is there, a new one (every token 0) or one that played on; `rate` is its frame rate in Hz."""
+    """An engine is there, a new one (every token 0) or one that played on; `rate` is its frame rate in Hz, `steps`
+    whether its sequencer runs."""
 
     decks: tuple[AudibleDeck, ...]
     rate: int
+    steps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

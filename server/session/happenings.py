@@ -111,6 +111,8 @@ def _engine_restored(draft: Draft, fact: facts.EngineRestored) -> None:
     draft.connected = True
     draft.engine_rate = fact.rate
     draft.next_token = max(draft.next_token, 1 + max((audible.token for audible in fact.decks), default=0))
+    if fact.steps:
+        draft.set("/sequencer/run", 1)
     for path, row in ROWS.items():
         draft.send(row.kind, row.deck, row.slot, row.convert(draft.controls[path]))
     if not any(audible.token for audible in fact.decks):

@@ -7,10 +7,10 @@ import pytest
 
 from server.render import render
 from server.session.script import ScriptRejected
-from tests.server.render_material import RATE, TONES, levels, read, script, song, tone, write
+from tests.server.render_material import RATE, TONES, Line, levels, read, script, song, tone, write
 
 
-def bounce(folder: Path, lines: list, name: str = "out.wav", **options: object) -> np.ndarray:
+def bounce(folder: Path, lines: list[Line], name: str = "out.wav", **options: object) -> np.ndarray:
     """Render a log; return what is heard, float64 (frames, 2)."""
     made = render(script(folder / "script.jsonl", lines), folder / name, **options)  # type: ignore[arg-type]
     assert made.warnings == () or "warned" in name

@@ -7,7 +7,7 @@ from audio.units import BANKS, PADS
 from control.registry import REGISTRY
 from server.pads import PADS_AT_REST, Pad, PadSource, read_source, read_steps
 from server.session import facts
-from server.session.effects import LoadPad, Notice, SaveBank
+from server.session.effects import Effect, LoadPad, Notice, SaveBank
 from server.session.facts import AudibleDeck, EngineRestored, LoopChanged, PadLoaded, PadLoadFailed
 from server.session.sampling import SAMPLING, lines_of, with_pads
 from server.session.state import initial
@@ -25,7 +25,7 @@ PARAMS = {
 }
 
 
-def loaded(session: Session, pad: int = 1, source: str = "a", bank: int = 1) -> tuple[LoadPad, tuple]:
+def loaded(session: Session, pad: int = 1, source: str = "a", bank: int = 1) -> tuple[LoadPad, tuple[Effect, ...]]:
     """Put a source on a pad of the chosen bank; return what was asked for and what its coming did."""
     effects = session.put(f"/pad/{pad}/source", source)
     (wish,) = [effect for effect in effects if isinstance(effect, LoadPad)]
@@ -33,7 +33,7 @@ def loaded(session: Session, pad: int = 1, source: str = "a", bank: int = 1) -> 
     return wish, session.fact(PadLoaded(wish.bank, wish.pad, wish.token, wish.source, f"Title of {source}", 2.0))
 
 
-def saved(effects: tuple) -> dict[int, tuple[Pad, ...]]:
+def saved(effects: tuple[Effect, ...]) -> dict[int, tuple[Pad, ...]]:
     """Return the banks that are kept, by number from 0."""
     return {effect.bank: effect.pads for effect in effects if isinstance(effect, SaveBank)}
 
@@ -163,6 +163,13 @@ def test_a_new_engine_is_given_everything() -> None:
     session.put("/pad/3/start", 0.5)
     session.fact(PadLoaded(4, 2, wish.token, "a", "Title of a", 2.0))
     assert (session["/pad/3/status"], session["/pad/3/start"]) == ("ready", 0.5)
+
+
+def test_a_sequencer_that_ran_on_without_a_server_is_not_stopped() -> None:
+    session = Session(connected=False)
+    sent = commands(session.fact(EngineRestored((AudibleDeck(),) * 4, RATE, steps=True)))
+    assert (Kind.SEQUENCER_RUN, 0, 0, 1.0) in sent
+    assert session["/sequencer/run"] == 1
 
 
 def test_kept_pads_come_back() -> None:
