@@ -24,6 +24,7 @@ from audio.units import STEMS
 from control.osc_codec import encode
 from control.osc_socket import SocketCounts
 from server.marks import Marks
+from server.pads import Pad
 from server.practice import Pass, Practice
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, EngineRestored
@@ -74,6 +75,12 @@ class _NoEngine:
         pass
 
     def save_marks(self, track_id: str, marks: Marks) -> None:
+        pass
+
+    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
+        pass
+
+    def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
         pass
 
     def open_setlist(self, name: str) -> None:

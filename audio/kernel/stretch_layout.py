@@ -17,8 +17,9 @@ import numpy as np
 from numba import from_dtype
 
 from audio.kernel.fourier import LENGTH
-from audio.kernel.layout import BATCH, SLOT
+from audio.kernel.layout import BATCH
 from audio.kernel.sinc import TAPS
+from audio.kernel.slots import SLOT
 from audio.units import STEM_SLOTS
 
 GRAIN: Final = LENGTH

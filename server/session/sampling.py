@@ -143,7 +143,8 @@ def _set(number: int, param: _Param) -> Handler:
         bank = _bank(draft)
         place = bank * PADS + number
         if getattr(draft.pads[place], param.attribute) != value:
-            _hold(draft, place, replace(draft.pads[place], **{param.attribute: value}))
+            changed: dict[str, Any] = {param.attribute: value}
+            _hold(draft, place, replace(draft.pads[place], **changed))
             _save(draft, bank)
         draft.send(param.kind, bank, number, param.convert(value, draft.engine_rate), at)
 
