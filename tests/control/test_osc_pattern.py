@@ -49,7 +49,7 @@ def test_patterns_reach_controls_and_cross_no_slash() -> None:
     assert TREE.matching("/deck/[12]/stem/{drums,bass}/mute") == tuple(
         path for path in REGISTRY if path.endswith(("drums/mute", "bass/mute")) and path[6] in "12"
     )
-    assert TREE.matching("/*/volume") == ()
+    assert TREE.matching("/*/volume") == ("/pad/volume",)
     assert set(TREE.matching("//mute")) == {path for path in REGISTRY if path.endswith("/mute")}
     assert set(TREE.matching("/deck/2//pan")) == {p for p in REGISTRY if p.startswith("/deck/2/") and p.endswith("pan")}
     assert TREE.matching("/mixer/crossfader") == ("/mixer/crossfader",)
