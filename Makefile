@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command 
 BIN := .venv/bin
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f -print)
 
-.PHONY: help setup run demo test lint format bench bench-quality screenshots doctor clean system model
+.PHONY: fetcher help setup run demo test lint format bench bench-quality screenshots doctor clean system model
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -15,7 +15,11 @@ help: ## list the commands
 setup: .venv/.ready web/dist/index.html .venv/.warm ## set everything up: packages, page, compiled audio kernel
 
 run: setup model ## set everything up and start: opens the page
+	@$(BIN)/alchemy fetcher status --quiet-if-present
 	@$(BIN)/alchemy run $(ARGS)
+
+fetcher: .venv/.ready ## install spotdl and yt-dlp (210 MB), for links of Spotify and video sites
+	@$(BIN)/alchemy fetcher install
 
 demo: setup ## load two made-up songs on the decks of the running program
 	@$(BIN)/alchemy demo

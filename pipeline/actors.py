@@ -26,11 +26,13 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from audio.units import MODEL_RATE
-from pipeline import jobs
+from pipeline import fetcher_run, jobs
 from pipeline.broker import Claimed, PostgresBroker
 from pipeline.engines import base
 from pipeline.errors import OutOfMemory, PermanentFailure, PipelineError, TransientFailure
+from pipeline.fetcher import Environment
 from pipeline.fetching import Fetch
+from pipeline.links import parse
 from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
@@ -47,13 +49,15 @@ Analyse = Callable[..., dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What actors work with; one per worker process. `engine` finds an engine by name, `analyse` finds features."""
+    """What actors work with; one per worker process. `engine` finds an engine by name, `analyse` finds features,
+    `fetcher` is where spotdl and yt-dlp are."""
 
     broker: PostgresBroker
     client: WorkerClient
     source: Source
     spool: Path
     options: Mapping[str, Any]
+    fetcher: Environment
     engine: Callable[[str], base.SeparationEngine] = base.engine
     analyse: Analyse | None = None
 
@@ -209,18 +213,25 @@ def _download(context: Context, work: jobs.DownloadJob, link: JobLink) -> dict[s
             link.progress(percent, stage)
 
     link.progress(0, "reaching the link")
-    fetched = Fetch(
-        work.url, link.spool.folder, limit=work.limit, private=work.private, check=link.check,
-        cancelled=link.cancelled, progress=progress,
-    ).run()  # fmt: skip
+    wanted = parse(work.url)
+    if wanted.kind == "audio":
+        fetched = Fetch(
+            work.url, link.spool.folder, limit=work.limit, private=work.private, check=link.check,
+            cancelled=link.cancelled, progress=progress,
+        ).run()  # fmt: skip
+    else:
+        fetched = fetcher_run.fetch(
+            wanted, context.fetcher, link.spool.folder, limit=work.limit, form=work.form, quality=work.quality,
+            check=link.check, progress=progress,
+        )  # fmt: skip
     link.progress(96, "importing")
     return context.source.hand_over(work.job, fetched.path, fetched.name, link.check)
 
 
 def _installed_analyse() -> Analyse:
-    from pipeline import analysis  # heavy: only workers that analyse load it
+    from pipeline.analysis import track  # heavy: only workers that analyse load it
 
-    function: Analyse = analysis.analyse
+    function: Analyse = track.analyse
     return function
 
 

@@ -38,13 +38,18 @@ class AnalyseJob(msgspec.Struct, frozen=True, tag="analyse"):
 
 
 class DownloadJob(msgspec.Struct, frozen=True, tag="download"):
-    """Fetch the audio behind a link and hand it to the server. `limit` in bytes; `private`: links may lead home."""
+    """Fetch the audio behind a link and hand it to the server. `limit` in bytes; `private`: links may lead home.
+
+    `form` and `quality` are what audio of Spotify's and video sites' links becomes (`pipeline/fetcher_run.py`).
+    """
 
     job: str
     track: str
     url: str
     limit: int
     private: bool = False
+    form: str = "best"
+    quality: str = "best"
 
 
 Work = SeparateJob | AnalyseJob | DownloadJob

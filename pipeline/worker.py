@@ -32,6 +32,7 @@ from pipeline import actors, wire
 from pipeline.broker import PostgresBroker, broker_for
 from pipeline.engines import base
 from pipeline.errors import PermanentFailure
+from pipeline.fetcher import Environment
 from pipeline.jobs import Queue
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
@@ -73,7 +74,8 @@ class Group:
         self.spool = Path(settings.spool)
         self.source = Source(settings.server, settings.token, self.spool)
         self.client = WorkerClient(settings.server, _hello(settings, offers_for(settings)), self.stopping)
-        context = actors.Context(broker, self.client, self.source, self.spool, settings.options)
+        fetcher = Environment(Path(settings.fetcher or self.spool.parent / "fetcher"))
+        context = actors.Context(broker, self.client, self.source, self.spool, settings.options, fetcher)
         actors_for(context)
         self._worker = Worker(broker, queues={settings.queue}, worker_threads=settings.threads, worker_timeout=_POLL_MS)
         # Nothing is taken that cannot be begun at once: what lies here is what another worker could be doing.

@@ -24,7 +24,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one worker process reaches the queue and the server, and what it does.
 
     `server` is the http(s) address; `broker` the queue's; `spool` a folder of this machine's worker processes, kept
-    between them; `options` are the engines' (`PipelineSettings.engine_options`).
+    between them; `options` are the engines' (`PipelineSettings.engine_options`); `fetcher` is the folder of spotdl and
+    yt-dlp (`pipeline/fetcher.py`), empty where there is none.
     """
 
     server: str
@@ -39,6 +40,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_level: str = "INFO"
     #: Load the separation model before the first job asks for it.
     warm: bool = False
+    fetcher: str = ""
 
 
 def settings_line(settings: WorkerSettings) -> bytes:

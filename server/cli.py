@@ -13,6 +13,7 @@ from typing import Any
 from audio.units import BUSES
 from server.errors import ServerError
 from server.settings import OPTIONS, Settings, load
+from server.version import version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,13 +56,17 @@ def _parser() -> argparse.ArgumentParser:
             action: dict[str, Any] = (
                 {"action": "store_const", "const": not option.default}
                 if option.kind is bool
+                else {"action": "append", "metavar": option.metavar}
+                if option.kind is tuple
                 else {"type": option.kind, "metavar": option.metavar}
             )
-            shown = "" if option.kind is bool or option.default == "" else f" (default {option.default})"
+            shown = "" if option.kind is bool or option.default in ("", ()) else f" (default {option.default})"
             run.add_argument(option.flag, dest=option.key, default=None, help=option.help + shown, **action)
 
-    imports = commands.add_parser("import", help="add audio files, folders or links to the library")
-    imports.add_argument("paths", nargs="+", metavar="FILE|FOLDER|LINK")
+    imports = commands.add_parser(
+        "import", help="add files, folders, links or lists (M3U, CUE, rekordbox) to the library"
+    )
+    imports.add_argument("paths", nargs="+", metavar="FILE|FOLDER|LINK|LIST")
     imports.add_argument("--wait", action="store_true", help="return when their jobs are done")
     _add_server(imports)
 
@@ -86,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("action", choices=("list", "pull", "verify"))
     models.add_argument("name", nargs="?", default="htdemucs")
     models.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
+
+    fetcher = commands.add_parser("fetcher", help="install spotdl and yt-dlp, for links of Spotify and video sites")
+    fetcher.add_argument("action", choices=("install", "status"))
+    fetcher.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
+    _add_data(fetcher)
 
     migrate = commands.add_parser("migrate", help="bring the database up to date")
     _add_data(migrate)
@@ -112,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     setlist = commands.add_parser("setlist", help="work with setlists")
     setlist.add_argument("action", choices=("check",))
     setlist.add_argument("files", nargs="+", type=Path, metavar="SETLIST.toml")
+    setlist.add_argument("--queue", action="store_true", help="have what is missing imported, separated and analysed")
     _add_server(setlist)
 
     demo = commands.add_parser("demo", help="make two short songs, import them and load them on decks 1 and 2")
@@ -128,17 +139,6 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     parser.add_argument("--server", default=None, metavar="URL", help="running server (default: this data folder's)")
     parser.add_argument("--token", default=None, metavar="TOKEN", help="API token (default: this data folder's)")
-
-
-def version() -> str:
-    """Return the installed version."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("sound-forge-alchemy")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def _settings(named: argparse.Namespace) -> Settings:
@@ -185,8 +185,28 @@ def _models(named: argparse.Namespace) -> int:
     return 0
 
 
+def _fetcher(named: argparse.Namespace) -> int:
+    from pipeline import fetcher
+
+    environment = fetcher.Environment(_settings_of_remote(named).data / "fetcher")
+    note = environment.note()
+    if named.action == "install":
+        note = fetcher.install(environment, lambda words: print(words, flush=True))
+    elif note is not None and named.quiet_if_present:
+        return 0
+    if note is None:
+        print(f"Not installed: spotdl and yt-dlp, for links of Spotify and video sites (about {fetcher.SIZE_MB} MB).")
+        print(f"Install them with: {fetcher.INSTALL_LINE}")
+        return 0 if named.quiet_if_present else 1
+    print(f"spotdl {note.spotdl}, yt-dlp {note.yt_dlp}  {environment.folder}")
+    here = fetcher.helpers()
+    print(f"ffmpeg      {here['ffmpeg'] or 'not here: downloads stay as the site has them (download_format = best)'}")
+    print(f"JavaScript  {here['javascript'] or 'not here: YouTube may want deno or node'}")
+    return 0
+
+
 def _migrate(named: argparse.Namespace) -> int:
-    from server.run import migrate
+    from server.database import migrate
 
     return migrate(_settings_of_remote(named))
 
@@ -237,7 +257,7 @@ def _layout(named: argparse.Namespace) -> int:
 def _setlist(named: argparse.Namespace) -> int:
     from server.bounce import check_setlists
 
-    return check_setlists(named.files)
+    return check_setlists(_settings_of_remote(named), named)
 
 
 def _demo(named: argparse.Namespace) -> int:
@@ -257,6 +277,7 @@ _COMMANDS = {
     "render": _render,
     "worker": _worker,
     "models": _models,
+    "fetcher": _fetcher,
     "migrate": _migrate,
     "doctor": _doctor,
     "midi": _midi,

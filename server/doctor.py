@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 
 from audio.errors import AudioError
-from pipeline import models
+from pipeline import fetcher, models
 from pipeline.engines import base
 from pipeline.errors import ModelCorrupt
 from server import port_holder
@@ -151,6 +151,20 @@ def _gpu(settings: Settings) -> Iterable[Finding]:
         yield Finding("note", "demucs", demucs, f"{PIP} -e '.[demucs]'")
 
 
+def _fetcher(settings: Settings) -> Iterable[Finding]:
+    note = fetcher.Environment(settings.data / "fetcher").note()
+    if note is None:
+        detail = "spotdl and yt-dlp are not installed; links of Spotify and video sites bring no audio"
+        yield Finding("note", "downloads", detail, fetcher.INSTALL_LINE)
+        return
+    here = fetcher.helpers()
+    for program, without in (("ffmpeg", "downloads cannot be converted"), ("javascript", "YouTube may refuse")):
+        if here[program] is None:
+            mend = _system_package("ffmpeg", "ffmpeg") if program == "ffmpeg" else _system_package("nodejs", "deno")
+            yield Finding("note", "downloads", f"no {program}: {without}", mend)
+    yield Finding("ok", "downloads", f"spotdl {note.spotdl}, yt-dlp {note.yt_dlp}")
+
+
 def _database(settings: Settings) -> Iterable[Finding]:
     if settings.database_url:
 
@@ -234,5 +248,5 @@ def _realtime(settings: Settings) -> Iterable[Finding]:
 
 
 CHECKS: Final[tuple[Callable[[Settings], Iterable[Finding]], ...]] = (
-    _python, _data, _audio, _midi, _model, _gpu, _database, _ports, _sockets, _realtime,
+    _python, _data, _audio, _midi, _model, _gpu, _fetcher, _database, _ports, _sockets, _realtime,
 )  # fmt: skip

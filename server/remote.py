@@ -19,6 +19,9 @@ from audio.units import AUDIO_SUFFIXES
 from server.errors import ServerError
 from server.settings import Settings
 
+LIST_SUFFIXES: Final = frozenset((".m3u", ".m3u8", ".cue", ".xml"))
+"""What is read as a list of music; a folder's lists are not, only those that are named."""
+
 OPEN: Final = ("queued", "downloading", "processing")
 """States of a job that is not over."""
 
@@ -140,28 +143,60 @@ def audio_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
+def is_list(text: str) -> bool:
+    """Say whether an argument of `alchemy import` is a list of music (`server/list_import.py`)."""
+    return Path(text).suffix.lower() in LIST_SUFFIXES
+
+
 def is_link(text: str) -> bool:
     """Say whether an argument of `alchemy import` is a link and not a path."""
     return bool(re.match(r"(?i)(https?://|spotify:)", text))
 
 
 def import_all(remote: Remote, named: Sequence[str], *, wait: bool) -> int:
-    """Import files, folders and links, telling one line for each; return 1 if any was refused."""
+    """Import files, folders, lists and links, telling one line for each; return 1 if any was refused."""
     links = [text for text in named if is_link(text)]
-    paths = [Path(text) for text in named if not is_link(text)]
+    lists = [text for text in named if not is_link(text) and is_list(text)]
+    paths = [Path(text) for text in named if not is_link(text) and not is_list(text)]
     status = import_paths(remote, paths, wait=wait) if paths else 0
-    return max([status, *(import_link(remote, link, wait=wait) for link in links)])
+    return max(
+        [
+            status,
+            *(import_list(remote, Path(text), wait=wait) for text in lists),
+            *(import_link(remote, link, wait=wait) for link in links),
+        ]
+    )
+
+
+def import_list(remote: Remote, path: Path, *, wait: bool) -> int:
+    """Import what a list names, as tracks, playlists and marks; return 1 if something is missing or was refused."""
+    from server.list_import import ListImport
+
+    def bring(link: str) -> list[str]:
+        return [str(track["track_id"]) for track in _bring_link(remote, link)["tracks"]]
+
+    importing = ListImport(remote, path, bring)
+    importing.run()
+    refused = importing.refused
+    if wait:
+        refused += sum(not _wait_for_jobs(remote, track) for place in importing.tracks.values() for track in place)
+    return 1 if refused else 0
+
+
+def _bring_link(remote: Remote, link: str) -> dict[str, Any]:
+    made: dict[str, Any] = remote.request("POST", "/api/links", json={"url": link})
+    for track in made["tracks"]:
+        how = "in the library already" if track["existing"] else "is fetched" if track["job"] else "waits for a file"
+        print(f"{track['track_id']}  {how}: {link}", flush=True)
+    if made["note"]:
+        print(f"{link}: {made['note']}", file=sys.stderr)
+    return made
 
 
 def import_link(remote: Remote, link: str, *, wait: bool) -> int:
     """Have the server bring in what a link leads to; return 1 if it was refused, or failed while waited for."""
     try:
-        made = remote.request("POST", "/api/links", json={"url": link})
-        for track in made["tracks"]:
-            how = (
-                "in the library already" if track["existing"] else "is fetched" if track["job"] else "waits for a file"
-            )
-            print(f"{track['track_id']}  {how}: {link}", flush=True)
+        made = _bring_link(remote, link)
         return max([0, *(_wait_for_link(remote, link, track) for track in made["tracks"] if wait)])
     except Refused as error:
         print(f"{link}: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -32,8 +32,7 @@ from control.midi_choices import PortChoices
 from server import migrate as migrations
 from server.app import build_app
 from server.auth import Authentication
-from server.cli import version
-from server.db import Database
+from server.database import open_database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
@@ -45,13 +44,13 @@ from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
+from server.library import stem_files
 from server.library.service import Library
+from server.library.watching import Watcher
 from server.live import LiveHub
-from server.lock import data_lock
 from server.peers import DatabasePeers
-from server.postgres import embedded_postgres
 from server.preparation import Preparation
-from server.protocol import BatchChanged, JobChanged, LibraryChanged
+from server.protocol import BatchChanged, JobChanged, LibraryChanged, PlaylistChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
 from server.recording import RecordingKeeper
@@ -62,7 +61,10 @@ from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
 from server.session.intent import Intent
 from server.session.log import IntentLog
+from server.session.sampling import with_pads
 from server.session.show import Show
+from server.setlist_keeper import SetlistKeeper
+from server.setlists import Shelf
 from server.settings import Settings
 from server.spotify import Spotify
 from server.start import audio_settings
@@ -72,6 +74,7 @@ from server.surfaces.midi import MidiSurface
 from server.surfaces.midi_desk import MidiDesk
 from server.surfaces.osc import OscSurface
 from server.surfaces.oscquery import OscQuery
+from server.version import version
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +83,9 @@ SWITCH_INTERVAL_S: Final = 0.0002
 
 GC_THRESHOLD: Final = 50_000
 """Objects between two collections: at Python's own 700 the collector takes half the time of a burst of messages."""
+
+PATIENCE_S: Final = 8.0
+"""An engine that takes longer to come up is compiling its kernel, and whoever waits is told."""
 
 STOP_S: Final = 1.5
 """How long requests in flight may take when the server stops."""
@@ -100,19 +106,6 @@ def serve(settings: Settings, listener: socket.socket, engine: EngineProcess | N
     return 0
 
 
-def migrate(settings: Settings) -> int:
-    """Bring the database up to date and say what was done."""
-
-    async def work() -> None:
-        async with open_database(settings, print) as database:
-            done = await migrations.migrate(database)
-            print("\n".join(done) if done else "The database is up to date.")
-
-    with data_lock(settings.data, settings.runtime):
-        anyio.run(work)
-    return 0
-
-
 def _log_to(data: Path) -> None:
     (data / "logs").mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -129,25 +122,28 @@ def _quiet_terminal() -> logging.Handler:
     return handler
 
 
-@asynccontextmanager
-async def open_database(settings: Settings, report: Callable[[str], None]) -> AsyncIterator[Database]:
-    """Open the database of the settings: `DATABASE_URL`, or the embedded one, which runs while inside."""
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if not url:
-            embedded = await stack.enter_async_context(
-                embedded_postgres(settings.data, settings.runtime, report=report)
-            )
-            url = embedded.url()
-        yield await stack.enter_async_context(Database(url))
-
-
 async def _run(settings: Settings, listener: socket.socket, engine: EngineProcess | None) -> None:
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_signals, stop)
         await _serve(settings, listener, engine, stop)
         tasks.cancel_scope.cancel()
+
+
+async def await_engine(keeper: EngineKeeper, stop: anyio.Event) -> None:
+    """Wait for the first engine, or until the performer gives up."""
+    async with anyio.create_task_group() as tasks:
+
+        async def until(done: Callable[[], Awaitable[None]]) -> None:
+            await done()
+            tasks.cancel_scope.cancel()
+
+        async def explain() -> None:
+            await anyio.sleep(PATIENCE_S)
+            print("Compiling the audio kernel for this machine (a few minutes, once) ...", flush=True)
+
+        for work in (partial(until, keeper.wait_first), partial(until, stop.wait), explain):
+            tasks.start_soon(work)
 
 
 async def _signals(stop: anyio.Event) -> None:
@@ -174,6 +170,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         deckhand = EngineDeckhand(library, on_lost=keeper.lost)
         state, restored = await anyio.to_thread.run_sync(persistence.restore, settings.data / "show.json")
+        state = with_pads(state, await library.pads(await library.owner_id()))
         logs: list[IntentLog] = []  # none, or the one of --log as soon as the engine is there
 
         def take_down(intent: Intent, now: float) -> None:
@@ -182,7 +179,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         show = Show(deckhand, state, on_intent=take_down)
         jobs = JobService(db, settings.data, settings.pipeline)
-        jobs.fetching = Fetching(settings.max_upload_mb << 20, settings.fetch_private)
+        jobs.fetching = Fetching(
+            settings.max_upload_mb << 20, settings.fetch_private, settings.download_format, settings.download_quality
+        )
         batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
@@ -217,6 +216,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             MidiDesk(midi),
             lan,
             Spotify(settings.spotify_client_id, settings.spotify_client_secret),
+            Shelf(settings.data / "setlists"),
         )
         _connect(services, await store.arriving(db))
         app = build_app(services, hosts)
@@ -230,6 +230,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         )  # fmt: skip
         deckhand.recorded_s = recording.seconds
         stack.push_async_callback(recording.stop)
+        setlists = SetlistKeeper(show, services.setlists, library, auth.owner_id, deckhand.frame)
+        deckhand.on_setlist = setlists.open
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
         kept = Keeper(show.notice)
         await tasks.start(kept.begin, "the decks", partial(deckhand.run, show.report, show.notice))
@@ -243,7 +245,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),
             ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),
+            ("the watched folders", _watcher(services).run),
             ("the DAW", DawSurface(show).run),
+            ("the setlist", setlists.run),
             ("the network for phones", partial(lan.run, app)),
         ):
             tasks.start_soon(kept.keep, name, work)
@@ -257,7 +261,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "recording", recording.run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
-        await keeper.wait_first()
+        await await_engine(keeper, stop)
+        if stop.is_set():
+            return
         # Not before: the decoder takes half a second to load, which the engine needs more.
         await importer.start()
         if settings.log:
@@ -335,6 +341,8 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         services.deckhand.loader.remark(UUID(change.track_id))
 
     async def on_import(track_id: UUID, user_id: int) -> None:
+        for sentence in await stem_files.take(services.library, services.db, track_id, user_id):
+            show.notice(Notice("warning", "stem_file", sentence))
         if services.settings.analyze_on_import and services.settings.workers:
             await jobs.analyse(track_id, user_id)
 
@@ -342,11 +350,23 @@ def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
         counts = batch.total, batch.completed, batch.failed, batch.cancelled, batch.running
         live.publish(BatchChanged(str(batch.id), batch.title, batch.status, batch.progress, *counts), batch.user_id)
 
+    def on_playlist(playlist_id: UUID, user_id: int) -> None:
+        live.publish(PlaylistChanged(str(playlist_id)), user_id)
+
     jobs.on_job = on_job
+    services.library.playlists.on_change = on_playlist
     services.batches.on_batch = on_batch
     jobs.receiver.on_stretch = on_stretch
     services.library.set_hooks(on_change=on_change, on_import=on_import)
     show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))
+
+
+def _watcher(services: Services) -> Watcher:
+    def tell(sentence: str) -> None:
+        services.show.notice(Notice("warning", "watch", sentence))
+
+    folders = [Path(folder) for folder in services.settings.watch]
+    return Watcher(services.library, folders, services.data / "watched.json", tell)
 
 
 def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:

@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from typing import Any, Final
 import platformdirs
 
 from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
+from pipeline.fetcher_run import FORMATS, QUALITIES
 from pipeline.settings import DEVICES, PRECISIONS, STEM_FORMATS, PipelineSettings
 from server.errors import SettingsRejected
 
@@ -95,6 +96,11 @@ OPTIONS: Final = (
     Option("spotify_client_id", str, "", "client id of your Spotify application", on_command_line=False),
     Option("spotify_client_secret", str, "", "client secret of your Spotify application", on_command_line=False),
     Option("fetch_private", bool, False, "let links lead to this machine and its network", on_command_line=False),
+    Option("watch", tuple, (), "folders whose new audio files are imported by themselves", metavar="FOLDER"),
+    Option("download_format", str, "best", "what audio of Spotify's and video links becomes; best: as the site has it",
+           choices=FORMATS, on_command_line=False),
+    Option("download_quality", str, "best", "bit rate of a download that is converted", choices=QUALITIES,
+           on_command_line=False),
     Option("broker", str, "", "message broker URL; empty is the database itself", on_command_line=False),
     Option("secret_key", str, "", "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
 )  # fmt: skip
@@ -134,6 +140,9 @@ class Settings:
     spotify_client_id: str = ""
     spotify_client_secret: str = field(default="", repr=False)
     fetch_private: bool = False
+    watch: tuple[str, ...] = ()
+    download_format: str = "best"
+    download_quality: str = "best"
     broker: str = ""
     secret_key: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
@@ -186,9 +195,19 @@ def load(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Settin
                 break
     if values.get("rate") not in (None, 44100, 48000, 88200, 96000):
         faults.append(f"rate: {values['rate']} Hz is not a rate the engine runs at; take 44100, 48000, 88200 or 96000")
+    values["watch"] = tuple(_watched(values.get("watch", ()), data, faults))
     if faults:
         raise SettingsRejected("; ".join(faults), faults=faults)
     return Settings(data=data, database_url=environment.get("DATABASE_URL", ""), **values)
+
+
+def _watched(folders: Iterable[str], data: Path, faults: list[str]) -> Iterator[str]:
+    """Yield the folders as absolute paths. What this program writes itself would come in again without end."""
+    for one in folders:
+        folder = Path(one).expanduser().absolute()
+        if folder == data or folder in data.parents or data in folder.parents:
+            faults.append(f"watch: {folder} and the data folder {data} lie in each other")
+        yield str(folder)
 
 
 def _read_file(path: Path, faults: list[str]) -> dict[str, Any]:
@@ -237,6 +256,12 @@ def _value(option: Option, raw: Any, place: str, faults: list[str]) -> Any:
         elif option.kind is int and number % option.multiple:
             faults.append(f"{place}: {number} is not a multiple of {option.multiple}")
         return number
+    if option.kind is tuple:
+        several = raw.split(os.pathsep) if isinstance(raw, str) else raw
+        if not isinstance(several, list | tuple) or not all(isinstance(one, str) for one in several):
+            faults.append(f"{place}: takes a list of texts, got {raw!r}")
+            return option.default
+        return tuple(one for one in several if one)
     if not isinstance(raw, str):
         faults.append(f"{place}: takes a text, got {raw!r}")
         return option.default

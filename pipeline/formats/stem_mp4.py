@@ -105,6 +105,24 @@ def read_stems(path: Path) -> list[StemTrack]:
     return [_told(number, entry) for number, entry in enumerate(listed, start=1)]
 
 
+def stream_places(path: Path) -> list[int]:
+    """Return where in the file the name of each stream's box is, for `show_only`. Raises NotMp4."""
+    with path.open("rb") as file:
+        table = next((box for box in top_boxes(file) if box.kind == b"moov"), None)
+    moov = _moov(path)
+    assert table is not None
+    return [table.start + box.start + 4 for box in boxes_in(moov, *_inside(moov)) if box.kind == b"trak"]
+
+
+def show_only(path: Path, places: Sequence[int], stream: int) -> None:
+    """Make a copy of a stem file show one of its streams to whoever opens it, in place: the others' boxes are named
+    free space, which every reader passes over, so that offsets and edit lists stay as they are."""
+    with path.open("r+b") as file:
+        for number, place in enumerate(places):
+            file.seek(place)
+            file.write(b"trak" if number == stream else b"free")
+
+
 def _told(number: int, entry: Any) -> StemTrack:
     given = entry if isinstance(entry, dict) else {}
     name, colour = given.get("name"), given.get("color")

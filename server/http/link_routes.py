@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from pipeline.fetcher import Environment
 from pipeline.links import Link, LinkRejected, parse
 from server.errors import BadRequest
 from server.http.shapes import JobView, Strict, view
@@ -23,10 +24,10 @@ class BadLink(BadRequest):
     code = "bad_link"
 
 
-class LinkNotTaken(BadRequest):
-    """Links of this kind are known, but cannot be brought in here; paste the address of an audio file."""
+class FetcherNotThere(BadRequest):
+    """This needs spotdl and yt-dlp, which are not installed; install them with: alchemy fetcher install"""
 
-    code = "link_not_taken"
+    code = "fetcher_missing"
 
 
 class LinkNew(Strict, frozen=True):
@@ -50,6 +51,8 @@ class Brought(msgspec.Struct, frozen=True):
     url: str
     tracks: list[BroughtTrack]
     playlist_id: UUID | None = None
+    #: What is left to do before its audio comes, in a sentence.
+    note: str = ""
 
 
 def _link(text: str) -> Link:
@@ -61,18 +64,34 @@ def _link(text: str) -> Link:
 
 async def _bring(call: Call) -> Brought:
     services, link = call.services, _link(call.input(LinkNew).url)
+    can_fetch = Environment(services.library.storage.data / "fetcher").note() is not None
     if link.kind == "video":
-        raise LinkNotTaken
+        if not link.id and "youtube.com/playlist" in link.url:
+            raise BadLink("This link names a list of videos; paste the link of one of them.")
+        if not can_fetch:
+            raise FetcherNotThere
     if link.kind == "spotify":
         taken = await catalogue.take(services.db, call.user_id, await services.spotify.collection(link))
+        if taken.playlist_id is not None:
+            services.library.playlists.on_change(taken.playlist_id, call.user_id)
         for entry in taken.tracks[-1:]:  # one reload of the page is enough
             services.library.changed(entry.track_id, call.user_id)
-        tracks = [BroughtTrack(entry.track_id, entry.existing) for entry in taken.tracks]
-        return Brought(link.kind, link.url, tracks, taken.playlist_id)
+        tracks = [await _fetched(call, entry, can_fetch) for entry in taken.tracks]
+        note = str(FetcherNotThere.__doc__) if any(not one.existing and one.job is None for one in tracks) else ""
+        return Brought(link.kind, link.url, tracks, taken.playlist_id, note)
     track_id, job = await services.jobs.download(call.user_id, link.url, link.name)
     if job is not None:
         services.library.changed(track_id, call.user_id)
     return Brought(link.kind, link.url, [BroughtTrack(track_id, job is None, None if job is None else view(job))])
+
+
+async def _fetched(call: Call, entry: catalogue.Entry, can_fetch: bool) -> BroughtTrack:
+    """Have the audio of a catalogue's track fetched, where it is missing and something can."""
+    if entry.existing or not can_fetch:
+        return BroughtTrack(entry.track_id, entry.existing)
+    url = _link(entry.url).url
+    _, job = await call.services.jobs.download(call.user_id, url, "", track_id=entry.track_id)
+    return BroughtTrack(entry.track_id, job is None, None if job is None else view(job))
 
 
 async def bring(call: Call) -> Brought:

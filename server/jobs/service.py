@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 
 from audio.units import MODEL_RATE
-from pipeline.analysis import FEATURES
+from pipeline.analysis.features import FEATURES
 from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction, key
@@ -71,10 +71,13 @@ class Worker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """What downloads may do: `limit` bytes at most, and whether links may lead into private networks."""
+    """What downloads may do: `limit` bytes at most, whether links may lead into private networks, and what audio of
+    Spotify's and video sites' links becomes (`form`, `quality`)."""
 
     limit: int = 2 << 30
     private: bool = False
+    form: str = "best"
+    quality: str = "best"
 
 
 class JobService:
@@ -177,14 +180,18 @@ class JobService:
         self.tell(job)
         return job
 
-    async def download(self, user_id: int, url: str, name: str, *, priority: int = 0) -> tuple[UUID, Job | None]:
+    async def download(
+        self, user_id: int, url: str, name: str, *, track_id: UUID | None = None, priority: int = 0
+    ) -> tuple[UUID, Job | None]:
         """Return the track that a link makes, and the job that fetches its audio: None when the library has it.
 
         A link that comes again is the same track; its open job is returned as is, one that failed or was cancelled is
-        tried again. `name` is what to call a new track until its file has come. Raises DatabaseGone.
+        tried again. `name` is what to call a new track until its file has come; with `track_id` it is for that one,
+        which waits. Raises NotFound, DatabaseGone.
         """
         async with self._db.transaction() as tx:
-            track_id = await arrivals.hold_link(tx, user_id, url)
+            found = await arrivals.hold_link(tx, user_id, url)
+            track_id = track_id or found
             if track_id is None:
                 track_id = await arrivals.add_waiting(tx, user_id, name)
             elif await arrivals.has_audio(tx, track_id):
@@ -471,4 +478,5 @@ def _work(job: Job, url: str, fetching: Fetching) -> Work:
         return SeparateJob(str(job.id), str(job.track_id), job.engine, job.model or "", job.options)
     if job.kind == "analysis":
         return AnalyseJob(str(job.id), str(job.track_id), tuple(job.features or ()))
-    return DownloadJob(str(job.id), str(job.track_id), url, fetching.limit, fetching.private)
+    how = fetching.limit, fetching.private, fetching.form, fetching.quality
+    return DownloadJob(str(job.id), str(job.track_id), url, *how)

@@ -5,7 +5,7 @@ Owner: the library; every function takes the user whose playlist it must be. Pos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -39,10 +39,11 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 class Playlists:
-    """The playlists of a library."""
+    """The playlists of a library. `on_change` is told whose playlist is another now, after it is stored."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.on_change: Callable[[UUID, int], None] = lambda _playlist_id, _user_id: None
 
     async def all(self, user_id: int) -> list[PlaylistRow]:
         """Return a user's playlists, oldest first."""
@@ -57,13 +58,17 @@ class Playlists:
         entries = tuple(PlaylistEntry(position, track) for position, track in enumerate(there))
         return Playlist(**{name: getattr(row, name) for name in PlaylistRow.__struct_fields__}, tracks=entries)
 
+    async def _changed(self, playlist_id: UUID, user_id: int) -> Playlist:
+        self.on_change(playlist_id, user_id)
+        return await self.get(playlist_id, user_id)
+
     async def create(self, user_id: int, name: str, description: str | None = None) -> Playlist:
         """Make an empty playlist. Raises BadRequest."""
         made: UUID = await self._db.value(
             "INSERT INTO playlists (user_id, name, description) VALUES ($1, $2, $3) RETURNING id",
             user_id, _name(name), _description(description),
         )  # fmt: skip
-        return await self.get(made, user_id)
+        return await self._changed(made, user_id)
 
     async def change(self, playlist_id: UUID, user_id: int, wanted: PlaylistChange) -> Playlist:
         """Rename or describe a playlist. Raises NotFound, BadRequest."""
@@ -75,12 +80,13 @@ class Playlists:
             "WHERE id = $1 AND user_id = $2", playlist_id, user_id, name, keep, text,
         ):  # fmt: skip
             raise NotFound
-        return await self.get(playlist_id, user_id)
+        return await self._changed(playlist_id, user_id)
 
     async def delete(self, playlist_id: UUID, user_id: int) -> None:
         """Remove a playlist; its tracks stay in the library. Raises NotFound."""
         if not await self._db.execute("DELETE FROM playlists WHERE id = $1 AND user_id = $2", playlist_id, user_id):
             raise NotFound
+        self.on_change(playlist_id, user_id)
 
     async def add(self, playlist_id: UUID, user_id: int, track_id: UUID, position: int | None = None) -> Playlist:
         """Put a track at `position`, at the end without one. Raises NotFound, AlreadyThere, BadRequest."""
@@ -102,7 +108,7 @@ class Playlists:
                 "INSERT INTO playlist_tracks (playlist_id, track_id, position) VALUES ($1, $2, $3)",
                 playlist_id, track_id, place,
             )  # fmt: skip
-        return await self.get(playlist_id, user_id)
+        return await self._changed(playlist_id, user_id)
 
     async def put(self, playlist_id: UUID, user_id: int, track_ids: Sequence[UUID]) -> Playlist:
         """Make these the tracks of the playlist, in this order. Raises NotFound, BadRequest."""
@@ -118,7 +124,7 @@ class Playlists:
                 "INSERT INTO playlist_tracks (playlist_id, track_id, position) VALUES ($1, $2, $3)",
                 [(playlist_id, track_id, position) for position, track_id in enumerate(track_ids)],
             )
-        return await self.get(playlist_id, user_id)
+        return await self._changed(playlist_id, user_id)
 
     async def remove(self, playlist_id: UUID, user_id: int, track_id: UUID) -> Playlist:
         """Take a track out of the playlist. Raises NotFound."""
@@ -129,7 +135,7 @@ class Playlists:
             await tx.execute(
                 "DELETE FROM playlist_tracks WHERE playlist_id = $1 AND track_id = $2", playlist_id, track_id
             )
-        return await self.get(playlist_id, user_id)
+        return await self._changed(playlist_id, user_id)
 
     async def _locked(self, tx: Transaction, playlist_id: UUID, user_id: int) -> list[UUID]:
         """Hold the playlist for this transaction, close its gaps and return its order."""

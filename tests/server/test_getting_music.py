@@ -274,7 +274,8 @@ async def test_who_may_hand_over(getting: Getting, parts: Parts, tmp_path: Path)
     ("url", "code"),
     [
         ("", "bad_link"), ("file:///etc/passwd", "bad_link"), ("spotify:artist:6rqhFgbbKwnb9MLmUQDhG6", "bad_link"),
-        ("https://youtu.be/dQw4w9WgXcQ", "link_not_taken"),
+        ("https://youtu.be/dQw4w9WgXcQ", "fetcher_missing"),
+        ("https://www.youtube.com/playlist?list=PLx", "bad_link"),
     ],
 )  # fmt: skip
 async def test_links_that_are_not_taken(getting: Getting, url: str, code: str) -> None:

@@ -16,6 +16,7 @@ SAMPLES: tuple[protocol.ServerMessage, ...] = (
     protocol.Meters(960, [protocol.DeckMeters(1.5, 1.0, True, 0.7, {"vocals": 0.1})], [0.5, 0.6], 0.25, STATUS),
     protocol.JobChanged("j", "separate", "t", "failed", 40, "segment 2", "the model file is damaged; pull it again"),
     protocol.LibraryChanged("t", "added"),
+    protocol.PlaylistChanged("p"),
     protocol.PeersChanged([protocol.Peer("192.168.1.9:5000", "waiting", 2)]),
     protocol.BatchChanged("b", "Saturday", "processing", 25, 8, 2, 0, 0, 2),
     protocol.LearnChanged("/deck/1/volume", "waiting"),

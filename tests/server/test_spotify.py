@@ -12,7 +12,9 @@ import pytest
 
 from pipeline.links import parse
 from server.errors import NotFound, ServerError
+from server.jobs.service import JobService
 from server.spotify import Spotify, SpotifyAway, SpotifyBusy, SpotifyNotSet, SpotifyRefuses
+from tests.pipeline.fetcher_site import environment
 from tests.pipeline.remote_site import RemoteSite
 from tests.server.http.conftest import Parts, api, clock, other, parts, upload
 from tests.server.library.conftest import importer, write_wav
@@ -169,6 +171,23 @@ async def _bring(api: httpx2.AsyncClient, url: str) -> dict[str, Any]:
 async def _titles(api: httpx2.AsyncClient, playlist: str) -> list[str]:
     found = (await api.get(f"/api/playlists/{playlist}")).json()
     return [place["track"]["title"] for place in found["tracks"]]
+
+
+async def test_songs_without_audio_are_fetched_where_spotdl_is_installed(
+    library: Fake, parts: Parts, api: httpx2.AsyncClient
+) -> None:
+    waits = await _bring(api, TRACK_LINK)
+    assert waits["tracks"][0]["job"] is None and "alchemy fetcher install" in waits["note"]
+    parts.jobs = JobService(parts.db, parts.library.storage.data)
+    environment(parts.library.storage.data)
+    made = await _bring(api, TRACK_LINK)
+    (one,) = made["tracks"]
+    assert (one["track_id"], one["job"]["status"], made["note"]) == (waits["tracks"][0]["track_id"], "queued", "")
+    again = await _bring(api, LIST_LINK)
+    assert [track["job"] is not None for track in again["tracks"]] == [True] * len(again["tracks"])
+    assert one["job"]["id"] in [track["job"]["id"] for track in again["tracks"]]
+    sent = await parts.db.rows("SELECT payload FROM queue.messages WHERE subject = $1", one["job"]["id"])
+    assert len(sent) == 1 and f"https://open.spotify.com/track/{song_id(1)}".encode() in bytes(sent[0]["payload"])
 
 
 async def test_a_playlist_becomes_one_in_the_same_order_with_its_art(library: Fake, api: httpx2.AsyncClient) -> None:

@@ -95,7 +95,7 @@ export interface DeckMeters {
   loudness: number;
 }
 
-/** Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS. */
+/** Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS; `step` is the sequencer's, from 1, 0 while it stands. */
 export interface MetersMessage {
   type: 'meters';
   frame: Frames;
@@ -107,6 +107,7 @@ export interface MetersMessage {
   loudness: number;
   momentary: number;
   recorded_s: number;
+  step: number;
 }
 
 /** A job moved. `progress` 0 to 100; `error` says what to do when it failed. */
@@ -140,6 +141,12 @@ export interface LibraryChangedMessage {
   type: 'library';
   track_id: string;
   change: string;
+}
+
+/** A playlist was made, renamed, filled, put in another order or removed. */
+export interface PlaylistChangedMessage {
+  type: 'playlist';
+  playlist_id: string;
 }
 
 /** An OSC sender. `status` is waiting, allowed or blocked; `trouble` is flood, garbage or nothing. */
@@ -220,6 +227,7 @@ export type ServerMessage =
   | JobChangedMessage
   | BatchChangedMessage
   | LibraryChangedMessage
+  | PlaylistChangedMessage
   | PeersChangedMessage
   | LearnChangedMessage
   | StemsReadyMessage
@@ -232,10 +240,11 @@ export type ServerMessage =
 const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   welcome: { protocol: 'number', version: 'string', rev: 'number', controls: 'map', engine: 'map' },
   state: { rev: 'number', changes: 'map' },
-  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number', recorded_s: 'number' },
+  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number', recorded_s: 'number', step: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   batch: { id: 'string', title: 'string', status: 'string', progress: 'number', total: 'number', completed: 'number', failed: 'number', cancelled: 'number', running: 'number' },
   library: { track_id: 'string', change: 'string' },
+  playlist: { playlist_id: 'string' },
   peers: { peers: 'list' },
   learn: { path: 'string', state: 'string', device: 'string', source: 'string' },
   ready: { track_id: 'string', ranges: 'list' },

@@ -247,7 +247,9 @@ async def test_what_is_not_a_key_names_nothing(api: httpx2.AsyncClient) -> None:
     assert (await api.get(f"/api/tracks/{uuid4()}")).status_code == 404
 
 
-async def test_playlists_keep_their_order(api: httpx2.AsyncClient, tmp_path: Path) -> None:
+async def test_playlists_keep_their_order(api: httpx2.AsyncClient, parts: Parts, tmp_path: Path) -> None:
+    told: list[str] = []
+    parts.library.playlists.on_change = lambda playlist_id, _user_id: told.append(str(playlist_id))
     songs = [write_wav(tmp_path / f"{number}.wav", hz=300.0 + number) for number in range(3)]
     ids = [(await upload(api, song)).json()["id"] for song in songs]
     made = (await api.post("/api/playlists", json={"name": "  Set\x07 one ", "description": "d"})).json()
@@ -277,6 +279,7 @@ async def test_playlists_keep_their_order(api: httpx2.AsyncClient, tmp_path: Pat
     assert [row["id"] for row in (await api.get("/api/playlists")).json()["playlists"]] == [made["id"]]
     assert (await api.delete(path)).status_code == 204
     assert (await api.get(f"/api/tracks/{ids[2]}")).status_code == 200
+    assert told == [made["id"]] * 8  # made, three added, put in order, one taken out, renamed, removed; no refusal
 
 
 async def test_jobs_are_asked_for_looked_at_cancelled_and_retried(api: httpx2.AsyncClient, tmp_path: Path) -> None:

@@ -181,6 +181,9 @@ export class Page {
         this.library.changed(message);
         this.playlists.soon();
         break;
+      case 'playlist':
+        this.playlists.changed();
+        break;
       case 'ready':
         this.ready.set(message.track_id, message.ranges);
         break;

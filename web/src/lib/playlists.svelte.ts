@@ -32,6 +32,7 @@ export class Playlists {
   #wanted = $state('');
   #asked = 0;
   #refresh: ReturnType<typeof setTimeout> | undefined;
+  #renew: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly failed: (message: string, detail: string) => void) {}
 
@@ -65,6 +66,14 @@ export class Playlists {
     this.#refresh = setTimeout(() => {
       this.#refresh = undefined;
       if (this.#wanted) void this.#show(this.#wanted);
+    }, SOON_MS);
+  }
+
+  /** A playlist changed, by this page or another: read all of it again a moment later. */
+  changed(): void {
+    this.#renew ??= setTimeout(() => {
+      this.#renew = undefined;
+      void this.load();
     }, SOON_MS);
   }
 
