@@ -120,7 +120,7 @@ def _play(k: Any, unit: Any, beat: Any, frame: int, count: int) -> None:
     if kind == ECHO:
         run_echo(unit, rows, count)
     elif kind == REVERB:
-        run_reverb(k, unit, rows, count)
+        run_reverb(unit, rows, count)
     elif kind == FLANGER:
         run_flanger(k, unit, rows, count)
     elif kind == PHASER:

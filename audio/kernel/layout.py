@@ -395,8 +395,6 @@ STATE: Final = np.dtype(
         ("lanes", "<f4", (SEGMENT, LANES)),
         ("loud_lanes", "<f4", (SEGMENT, LANES)),
         ("fx_rows", "<f4", (2, TICK)),
-        ("fx_lines", "<f4", (8, TICK)),
-        ("fx_heard", "<f4", (2, TICK)),
         ("peaks", "<f4", (SEGMENT,)),
         ("curve_row", "<f4", (2, SEGMENT)),
         ("master_bus", "<f4", (2, SEGMENT)),
