@@ -101,9 +101,10 @@ SETLIST_HANDLERS: Final[dict[str, Handler]] = {
 
 
 def _opened(draft: Draft, fact: facts.SetlistOpened) -> None:
-    """Take a setlist that was read; one that was resumed goes on with the entry that plays."""
+    """Take a setlist that was read; one that was open before, by a file since changed perhaps, goes on where it is."""
     entries = fact.entries
-    at = int(float(draft.controls["/setlist/entry"])) - 1 if fact.resumed else -1
+    resumed = fact.resumed or (draft.setlist is not None and draft.setlist.name == fact.name)
+    at = int(float(draft.controls["/setlist/entry"])) - 1 if resumed else -1
     draft.setlist = SetlistMemory(fact.name, fact.title, entries, fact.crossfader)
     player = Player(draft)
     draft.set("/setlist/load", fact.name)
@@ -115,8 +116,9 @@ def _opened(draft: Draft, fact: facts.SetlistOpened) -> None:
             if entries[at].track_id in (memory.track_id, memory.wanted) and entries[at].track_id:
                 player.remember(now=Standing(at, deck, True, bool(memory.token)))
     now = player.memory.now
-    if fact.resumed and (now is None or not plays(draft, now.deck)):
-        draft.set("/setlist/autopilot", 0)
+    goes_on = now is not None and plays(draft, now.deck)
+    if not goes_on and (resumed or any(plays(draft, deck) for deck in range(1, DECKS + 1))):
+        draft.set("/setlist/autopilot", 0)  # nothing begins by itself over what plays, or after a start
     for number, planned in enumerate(entries, start=1):
         if not planned.track_id:
             text = f"Setlist entry {number} ({planned.title}) is not in the library and will be passed over"

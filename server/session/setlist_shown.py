@@ -29,6 +29,7 @@ def tell(player: "Player") -> None:
 
 
 def show_status(player: "Player") -> None:
+    """Show what the setlist is doing, and which pass of a practice loop this is."""
     memory, draft = player.memory, player.draft
     if memory.passage is not None:
         status = "transition"

@@ -12,7 +12,7 @@ from server.marks import BEATS_A_BAR, Grid
 from server.session.setlist import Length
 from server.session.setlist_places import bar_line, beat_at, time_of_beat
 from server.session.setlist_state import Standing
-from server.session.setlist_tracks import end_of, grid_of, holds, plays
+from server.session.setlist_tracks import end_of, grid_of, holds, plays, start_of
 
 if TYPE_CHECKING:
     from server.session.setlist_player import Player
@@ -38,7 +38,7 @@ def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> No
         _at_a_stand(player, frame, upto)
         return
     if memory.began < 0:
-        start = player.start_s(now)
+        start = start_of(draft, memory, now) or 0.0
         player.remember(began=round(frame - (position_s - start) / max(speed, 0.01) * rate))
     if speed <= 0.0 or not (autopilot or memory.go):
         return
