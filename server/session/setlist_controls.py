@@ -7,10 +7,15 @@ Units: entries count from 1 in controls, from 0 in the memory; decks from 0 in f
 from collections.abc import Callable
 from typing import Any, Final
 
+from audio.units import DECKS
 from control.control import Value
 from server.session import facts
 from server.session.draft import Draft, Handler, Refuse
-from server.session.setlist_player import PLACE, Player, ask_for, opened
+from server.session.effects import OpenSetlist
+from server.session.setlist_player import PLACE, Player
+from server.session.setlist_shown import tell
+from server.session.setlist_state import SetlistMemory, Standing
+from server.session.setlist_tracks import plays
 
 
 def _player(draft: Draft) -> Player:
@@ -20,8 +25,24 @@ def _player(draft: Draft) -> Player:
     return Player(draft)
 
 
+_CLOSED: Final[tuple[tuple[str, Value], ...]] = (
+    ("/setlist/load", ""), ("/setlist/status", "closed"), ("/setlist/autopilot", 0), ("/setlist/entry", 0.0),
+    ("/setlist/count", 0.0), ("/setlist/pass", 0.0), ("/setlist/title", ""), ("/setlist/current/title", ""),
+    ("/setlist/current/notes", ""), ("/setlist/next/title", ""), ("/setlist/next/notes", ""),
+    ("/setlist/next/deck", 0.0), ("/setlist/scene", ""),
+)  # fmt: skip
+
+
 def _load(draft: Draft, value: Value, at: int) -> None:
-    ask_for(draft, str(value).strip())
+    """Open another setlist, or close the one that is open."""
+    name = str(value).strip()
+    if name:
+        draft.set("/setlist/status", "opening")
+        draft.effects.append(OpenSetlist(name))
+        return
+    draft.setlist = None
+    for path, closed in _CLOSED:
+        draft.set(path, closed)
 
 
 def _autopilot(draft: Draft, value: Value, at: int) -> None:
@@ -80,7 +101,30 @@ SETLIST_HANDLERS: Final[dict[str, Handler]] = {
 
 
 def _opened(draft: Draft, fact: facts.SetlistOpened) -> None:
-    opened(draft, fact.name, fact.title, fact.entries, crossfader=fact.crossfader, resumed=fact.resumed)
+    """Take a setlist that was read; one that was open before, by a file since changed perhaps, goes on where it is."""
+    entries = fact.entries
+    resumed = fact.resumed or (draft.setlist is not None and draft.setlist.name == fact.name)
+    at = int(float(draft.controls["/setlist/entry"])) - 1 if resumed else -1
+    draft.setlist = SetlistMemory(fact.name, fact.title, entries, fact.crossfader)
+    player = Player(draft)
+    draft.set("/setlist/load", fact.name)
+    draft.set("/setlist/title", fact.title)
+    draft.set("/setlist/count", float(len(entries)))
+    if 0 <= at < len(entries):
+        for deck in range(1, DECKS + 1):
+            memory = draft.decks[deck - 1]
+            if entries[at].track_id in (memory.track_id, memory.wanted) and entries[at].track_id:
+                player.remember(now=Standing(at, deck, True, bool(memory.token)))
+    now = player.memory.now
+    goes_on = now is not None and plays(draft, now.deck)
+    if not goes_on and (resumed or any(plays(draft, deck) for deck in range(1, DECKS + 1))):
+        draft.set("/setlist/autopilot", 0)  # nothing begins by itself over what plays, or after a start
+    for number, planned in enumerate(entries, start=1):
+        if not planned.track_id:
+            text = f"Setlist entry {number} ({planned.title}) is not in the library and will be passed over"
+            draft.notice("warning", "setlist_missing", text)
+    player.bring_next()
+    tell(player)
 
 
 def _failed(draft: Draft, fact: facts.SetlistFailed) -> None:

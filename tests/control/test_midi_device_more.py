@@ -164,6 +164,24 @@ def test_pages_exclude_each_other_and_light_their_keys() -> None:
 # -- messages in several parts ---------------------------------------------------------------------------------------
 
 
+def test_the_show_turns_to_a_page_by_its_name() -> None:
+    pages = "".join(
+        f'[[layer]]\nname = "{name}"\nsource = "note 1/{90 + n}"\nkind = "page"\nstart = {str(not n).lower()}\n'
+        for n, name in enumerate(("mix", "stems"))
+    )
+    desk = Desk(
+        f'source = "note 1/1"\npath = "{MUTE}"\nlayer = "mix"\n{pages}',
+        f'source = "note 1/1"\npath = "{SOLO}"\nlayer = "stems"',
+    )
+    desk.device.turn_to("Stems")
+    assert desk.device.layers.on == {"stems"} and desk.send(0x90, 1, 1) == [(SOLO, 1)]
+    desk.device.turn_to("Stems")
+    desk.device.turn_to("no page of this name")
+    assert desk.device.layers.on == {"stems"}
+    desk.device.turn_to("mix")
+    assert desk.device.layers.on == {"mix"}
+
+
 def test_nrpn_and_rpn_move_controls_and_plain_control_changes_stay_what_they_are() -> None:
     desk = Desk(
         'source = "nrpn 1/300"\npath = "/mixer/crossfader"\ntakeover = "jump"',

@@ -191,3 +191,40 @@ def test_after_a_restart_the_set_goes_on_where_it_was():
     again.fact(facts.SetlistOpened("friday", "Friday night", planned("a", "b", "c"), resumed=True))
     assert again["/setlist/entry"] == 1 and again["/setlist/autopilot"] == 1
     assert again["/setlist/next/title"] == "Title of b"
+
+
+def test_a_file_that_was_changed_is_opened_again_without_a_break():
+    show = Set("a", "b", "c")
+    show.put("/setlist/autopilot", 1)
+    show.arrive(1)
+    show.put("/setlist/load", "friday")
+    show.fact(facts.SetlistOpened("friday", "Friday night", planned("a", "x", "c", "d")))
+    assert show["/setlist/entry"] == 1 and show["/setlist/autopilot"] == 1 and show["/deck/1/play"] == 1
+    assert show["/setlist/next/title"] == "Title of x" and show["/setlist/count"] == 4
+
+
+def test_another_setlist_does_not_begin_over_what_plays():
+    show = Set("a", "b")
+    show.put("/setlist/autopilot", 1)
+    show.arrive(1)
+    show.put("/setlist/load", "saturday")
+    show.fact(facts.SetlistOpened("saturday", "", planned("x", "y")))
+    assert show["/setlist/autopilot"] == 0 and show["/deck/1/play"] == 1 and show["/setlist/entry"] == 0
+    show.arrive(2)
+    show.at(1.0, 1.0)
+    assert show["/deck/2/play"] == 0 and show["/setlist/status"] == "ready"
+
+
+def test_switching_the_autopilot_off_leaves_everything_where_it_is():
+    show = Set("a", "b", "c")
+    show.put("/setlist/autopilot", 1)
+    show.arrive(1)
+    show.arrive(2)
+    show.at(95.95, 95.95)
+    show.at(98.0, 98.0)
+    show.put("/setlist/autopilot", 0)
+    before = [show[f"/deck/{deck}/{name}"] for deck in (1, 2) for name in ("volume", "play")]
+    show.at(99.0, 99.0)
+    show.at(99.5, 99.5)
+    assert [show[f"/deck/{deck}/{name}"] for deck in (1, 2) for name in ("volume", "play")] == before
+    assert before[1] == before[3] == 1 and show["/setlist/entry"] == 2
