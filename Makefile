@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command 
 BIN := .venv/bin
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f -print)
 
-.PHONY: fetcher help setup run demo test lint format bench bench-quality screenshots doctor clean system model
+.PHONY: fetcher help setup run demo test lint format bench bench-quality soak pictures screenshots doctor clean system model
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,12 @@ bench: setup ## print the numbers of this machine
 
 bench-quality: setup ## print how right analysis and separation are, on music whose truth is known
 	@$(BIN)/python -m bench.quality $(ARGS)
+
+soak: setup ## ten minutes of everything at once, and what that did to the sound; ARGS=2 for two
+	@$(BIN)/python -m bench.soak $(ARGS)
+
+pictures: setup ## draw the waveforms of the docs from what the kernel plays
+	@$(BIN)/python -m scripts.pictures
 
 screenshots: setup ## make the pictures of the docs from the running program
 	@$(BIN)/python -m scripts.screenshots

@@ -31,7 +31,7 @@ from audio.kernel.playing import end_missing, play_head, prepare_head, tell_stem
 from audio.kernel.ramps import advance_rate, glide, snap
 from audio.kernel.requests import follow_requests, forget_stems, is_heard, others_heard
 from audio.kernel.slip import run_on
-from audio.kernel.stretched import follow_stretch, remember_place
+from audio.kernel.stretched import crosses_in_ring, follow_stretch, remember_place
 from audio.kernel.strip import rest, strip
 
 _LOADED: Final = int(EventKind.DECK_LOADED)
@@ -87,10 +87,14 @@ def _come_in(k: Any, address: int, number: int, deck: Any, frames: int) -> None:
 @compiled
 def _cross_seam(k: Any, address: int, number: int, deck: Any) -> None:
     """Take the playhead over the seam of its loop; when all heads are busy, on a later frame."""
+    main = deck.heads[0]
+    if crosses_in_ring(deck):
+        main.index += seam_jump(k, deck)
+        remember_place(deck)
+        return
     which = _spare_head(deck)
     if which == NONE:
         return
-    main = deck.heads[0]
     frames = seam_frames(k, deck)
     end_missing(k, address, number, main, deck.token)
     _leave_behind(deck, which, frames)

@@ -7,7 +7,7 @@ Grains are read around the place where the playhead will be, and laid HOP frames
 one before it left off, every spectral peak is rotated, with the bins around it: by the phase that the track itself
 gains in HOP frames there, which a second grain read that far before tells. A peak that is four times as strong as it
 was begins afresh with its own phase, so that attacks stay together. Pitch comes from reading the grains faster or
-slower.
+slower. In a loop the next grain may lie a pass back: the peaks go on over the seam as they do over a hop.
 
 Rotations are found once, from the mix (the sum of the stems where it is not there), left and right together, and are
 the same for every slot: all that happens to a slot is linear, so the stems add up to the mix as they did before.
@@ -33,6 +33,7 @@ from audio.kernel.memory import between_frames, is_ready
 from audio.kernel.sinc import FRACTION_BITS, TAPS, interpolate, weigh, width_of
 from audio.kernel.sleeping import sleep_ns
 from audio.kernel.stretch_layout import BINS, GRAIN, HOP, HOPS, OFFSET, OVERLAP, PLAN, SLOTS, STRAY_FRAMES, Line
+from audio.kernel.stretched import nearest_pass
 from audio.units import STEM_SLOTS
 
 _AT_BUSY: Final = OFFSET["busy"]
@@ -355,18 +356,38 @@ def _finish(line: Any, address: int, hop: int) -> None:
 
 
 @compiled
+def _around(plan: Any, place: float) -> float:
+    """Return where the playhead is when it would be at `place` without the loop."""
+    length = plan.loop_length
+    if length > 0.0:
+        if plan.speed >= 0.0 and place >= plan.loop_start + length:
+            return place - length * floor((place - plan.loop_start) / length)
+        if plan.speed < 0.0 and place < plan.loop_start:
+            return place + length * floor((plan.loop_start - place) / length + 1.0)
+    return place
+
+
+@compiled
+def _gap(line: Any, number: int) -> float:
+    """Return how far from the last grain and a hop on, at the speed, the playhead will be at hop `number`; the same
+    place one pass later or earlier is the same place."""
+    plan = line.mine
+    gap = plan.place + plan.speed * (number * HOP - plan.frame) - line.place - plan.speed * HOP
+    return nearest_pass(gap, plan.loop_length)
+
+
+@compiled
 def _grain(line: Any, address: int) -> None:
     """Make the next grain, and finish the hop that it completes."""
     plan = line.mine
     number = line.next
     line.next += 1
-    ideal = plan.place + plan.speed * (number * HOP - plan.frame)
     if line.fresh:
-        line.place = ideal
+        line.place = _around(plan, plan.place + plan.speed * (number * HOP - plan.frame))
     else:
         step = plan.speed * HOP
         most = _CATCH * abs(step)
-        line.place += step + max(-most, min(most, ideal - line.place - step))
+        line.place = _around(plan, line.place + step + max(-most, min(most, _gap(line, number))))
     line.places[number % HOPS] = line.place
     pace = plan.pitch if plan.speed >= 0.0 else -plan.pitch
     there = _analyse(line, address, line.place, pace)
@@ -404,9 +425,7 @@ def _begin(line: Any, address: int) -> None:
 @compiled
 def _strays(line: Any) -> bool:
     """Say whether the grain to come would lie too far from where the playhead will be."""
-    plan = line.mine
-    ideal = plan.place + plan.speed * (line.next * HOP - plan.frame)
-    return line.fresh == 0 and abs(ideal - line.place - plan.speed * HOP) > STRAY_FRAMES
+    return line.fresh == 0 and abs(_gap(line, line.next)) > STRAY_FRAMES
 
 
 @compiled

@@ -45,6 +45,8 @@ PLAN: Final = np.dtype(
         ("place", "<f8"),
         ("speed", "<f8"),
         ("pitch", "<f8"),
+        ("loop_start", "<f8"),
+        ("loop_length", "<f8"),
         ("tag", "<i8"),
         ("asked", "<i4"),
         ("wanted", "<i4"),
@@ -54,7 +56,8 @@ PLAN: Final = np.dtype(
     align=True,
 )
 """What a deck asks for. At engine frame `frame` the playhead is at `place` and moves at `speed`, which is negative
-backwards; what is heard shall be `pitch` times as high as the track. `tag` grows with every jump. `asked`: keylock or a
+backwards; what is heard shall be `pitch` times as high as the track. `loop_length` above 0: from
+`loop_start` on it goes round in so many frames. `tag` grows with every jump. `asked`: keylock or a
 pitch is set; `wanted`: there is something to do now. `mask` has a bit for each of `slots` that is there. `sequence` is
 odd while the kernel writes."""
 

@@ -12,6 +12,7 @@ multiple of SEGMENT and after a jump.
 Units: frames at the engine rate; pitch in semitones, tuning in Hz, as ratio in `factor`.
 """
 
+from math import floor
 from typing import Any, Final
 
 from audio.commands import PITCH_LIMITS, TUNING_HZ, TUNING_LIMITS, CommandKind, EventKind
@@ -65,6 +66,28 @@ def _is_layered(deck: Any) -> bool:
         if deck.layers[slot].shift != 0 or deck.layers[slot].fade.left > 0:
             return True
     return False
+
+
+@compiled
+def nearest_pass(gap: float, length: float) -> float:
+    """Return `gap` less the whole passes of a loop of `length` frames that are in it; `gap` itself without one."""
+    return gap - length * floor(gap / length + 0.5) if length > 0.0 else gap
+
+
+@compiled
+def foreseen_loop(deck: Any) -> float:
+    """Return the length of the loop whose seam the stretcher foresees, 0 for none. A loop so short that another pass
+    of it cannot be told from a playhead that strays is heard from the tape after each seam."""
+    if deck.loop_active and deck.loop_inside and deck.loop_length > STRAY_FRAMES:
+        return deck.loop_length
+    return 0.0
+
+
+@compiled
+def crosses_in_ring(deck: Any) -> bool:
+    """Say whether the ring takes the playhead over the seam of its loop: what it holds has gone round already."""
+    main = deck.heads[0]
+    return main.stretch == 1.0 and main.stretch_to == 1.0 and foreseen_loop(deck) > 0.0
 
 
 @compiled
@@ -129,8 +152,11 @@ def _look(k: Any, deck: Any, frame: int) -> None:
             return
         mask &= line.masks[place]
     begin, end = line.places[first % HOPS], line.places[(first + 1) % HOPS]
-    heard = begin + (end - begin) * (frame - first * HOP) / HOP
-    if abs(heard - main.index - main.fraction * _UNIT) > STRAY_FRAMES:
+    loop = foreseen_loop(deck)
+    pace = deck.rate.value * HOP
+    step = pace + nearest_pass(end - begin - pace, loop)
+    heard = begin + step * (frame - first * HOP) / HOP
+    if abs(nearest_pass(heard - main.index - main.fraction * _UNIT, loop)) > STRAY_FRAMES:
         return
     s.mix_here = mask >> MIX_BUS & 1
     stems = deck.tapes[main.tape].mask
@@ -223,6 +249,8 @@ def _put_plan(k: Any, deck: Any) -> None:
         plan.frame = k.frame
         plan.place = main.index + main.fraction * _UNIT
         plan.speed = deck.rate.target
+        plan.loop_start = deck.loop_in
+        plan.loop_length = foreseen_loop(deck)
         plan.pitch = s.factor if s.keylock else s.factor * abs(deck.rate.target)
         plan.tag = s.tag
         plan.mask = tape.mask | 1 << MIX_BUS

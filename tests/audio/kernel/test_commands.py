@@ -223,3 +223,19 @@ def test_full_event_rings_are_counted_and_nothing_else_happens() -> None:
     host.send(command(999))  # type: ignore[arg-type]
     host.render(64)
     assert kinds(consumer.read()) == [EventKind.COMMAND_REFUSED]
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e19, -1e19, 1e-300, -1e-300, 4e9, 0.0])
+def test_a_number_far_beyond_all_ranges_is_clamped_by_every_command(value: float) -> None:
+    """Nothing that is not finite comes out, and the deck obeys again afterwards."""
+    host = host_with(tone(96_000, 200.0), on(), stems=whole(stems_of(96_000, 2)))
+    for kind in CommandKind:
+        host.send(command(kind, 0, 0, a=value, b=value))
+        out = host.render(512)
+        assert np.isfinite(out).all() and np.abs(out).max() <= 1.0, kind.name
+        deck = host.snapshot()["decks"][0]
+        assert -2.0 * 96_000 <= float(deck["position"]) <= 2.0 * 96_000 and np.isfinite(float(deck["rate"])), kind.name
+    host.load(0, 2, SlotMemory.whole(constant(96_000, 0.25)))
+    host.send(join([command(CommandKind.DECK_RATE, a=1.0), on()]))
+    assert np.isfinite(host.render(4 * FADE)).all()
+    assert host.snapshot()["decks"][0]["token"] == 2

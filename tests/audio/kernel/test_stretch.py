@@ -333,3 +333,40 @@ def test_what_is_not_in_memory_is_played_from_the_tape_until_it_is() -> None:
     silent = int(host.snapshot()["silent_frames"])
     assert silent == pytest.approx(10 * CHUNK_FRAMES / 1.25, abs=6 * FADE)
     assert abs(cents(hertz(out[int(31 * CHUNK_FRAMES / 1.25) :]), 440.0)) < 1.0
+
+
+def loop(start: int, length: int) -> Commands:
+    return join([command(KIND.LOOP_PUT, a=start, b=start + length), command(KIND.LOOP_ACTIVE, a=1)])
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.3, -0.8])
+def test_a_keylocked_loop_stays_at_pitch_over_its_seams(speed: float) -> None:
+    """A loop of no whole number of periods, many times round: each window of 50 ms holds the tone, at its level."""
+    host = host_with(tone(RATE * 4, 1000.0), keylock(), rate(speed), loop(48_000, 9_613), on(), position=52_000)
+    out = host.render(3 * RATE)[RATE // 2 :, 0].astype(np.float64)
+    windows = out[: len(out) // 2400 * 2400].reshape(-1, 2400)
+    turn = np.exp(-2j * np.pi * 1000.0 * np.arange(2400) / RATE) * np.hanning(2400)
+    levels = np.abs(windows @ turn) / np.abs(windows[0] @ turn)
+    assert levels.min() > 0.5, "the tape, 0.8 or 1.3 times as high, leaves nothing of it"
+    assert host.snapshot()["stretch_lost"] == 0 and host.snapshot()["decks"][0]["stretched"] == 1
+    assert steps(out[:, None].astype(np.float32)).max() < 2 * np.abs(np.diff(windows[0])).max()
+
+
+def test_a_loop_that_is_left_goes_on_where_the_track_does() -> None:
+    host = host_with(tone(RATE * 4, 500.0), keylock(), rate(0.9), loop(48_000, 9_600), on(), position=48_000)
+    host.render(RATE)
+    host.send(command(KIND.LOOP_ACTIVE, a=0))
+    host.render(RATE)
+    place = float(host.snapshot()["decks"][0]["position"])
+    assert place > 48_000 + 9_600 + 0.5 * RATE
+    assert host.snapshot()["decks"][0]["stretched"] == 1
+
+
+def test_a_keylocked_loop_is_the_same_in_any_blocks() -> None:
+    def host() -> KernelHost:
+        return host_with(tone(RATE * 2, 440.0), keylock(), rate(0.9), loop(9_000, 7_001), on(), position=9_000)
+
+    whole_ = host().render(RATE)
+    for size in (1, 64, 65, 512):
+        frames = 6_000 if size == 1 else RATE
+        assert np.array_equal(in_blocks(host(), [size] * (frames // size)), whole_[: frames // size * size])
