@@ -287,6 +287,15 @@ class MockServer:
         data = await anyio.to_thread.run_sync(track.waveform)
         return Response(data, media_type="application/octet-stream")
 
+    async def _cues(self, request: Request) -> Response:
+        track = self._of(request)
+        if track is None:
+            return refusal(404, "not_found", "There is no such track.")
+        beat_s = 60 / track.tempo if track.tempo else track.duration
+        beats = [number * beat_s for number in range(int(track.duration / beat_s))]
+        memory = [{"kind": "memory", "position": 60.0}]
+        return JSONResponse({"cues": memory, "grid": {"beats": beats, "origin": 0}, "edited": False})
+
     async def _separate(self, request: Request) -> Response:
         track = self._of(request)
         return JSONResponse(await self._start(track, "processing"), 202) if track else refusal(404, "not_found", "Gone.")
@@ -415,6 +424,7 @@ class MockServer:
             Route("/api/tracks", self._upload, methods=["POST"]),
             Route("/api/tracks/{id}", self._track, methods=["GET", "PATCH", "DELETE"]),
             Route("/api/tracks/{id}/waveform", self._waveform),
+            Route("/api/tracks/{id}/cues", self._cues),
             Route("/api/tracks/{id}/separate", self._separate, methods=["POST"]),
             Route("/api/tracks/{id}/analyze", self._analyze, methods=["POST"]),
             *self.playlists.routes(),

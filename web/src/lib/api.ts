@@ -253,6 +253,24 @@ export async function waveform(id: string): Promise<ArrayBuffer> {
   return answer.arrayBuffer();
 }
 
+/** What is drawn on a waveform: beats in seconds, the number of the first downbeat, memory points. */
+export interface MarkList {
+  beats: number[];
+  origin: number;
+  memory: number[];
+}
+
+export async function marks(id: string): Promise<MarkList> {
+  const found = map(await call('GET', `/api/tracks/${encodeURIComponent(id)}/cues`));
+  const grid = map(found['grid']);
+  const memory = list(found['cues']).map(map).filter((cue) => cue['kind'] === 'memory');
+  return {
+    beats: list(grid['beats']).map(number),
+    origin: number(grid['origin']),
+    memory: memory.map((cue) => number(cue['position'])),
+  };
+}
+
 export const separate = (id: string, engine: string): Promise<unknown> =>
   call('POST', `/api/tracks/${encodeURIComponent(id)}/separate`, engine ? { engine } : {});
 export const analyse = (id: string): Promise<unknown> =>

@@ -15,6 +15,7 @@ import { Toasts, level } from './toasts.svelte';
 
 /** The engine's numbers are redrawn this often; its meters are drawn from `telemetry` instead. */
 const ENGINE_MS = 300;
+const MARKS_MS = 900;
 
 export class Page {
   link: Link = $state('connecting');
@@ -31,6 +32,8 @@ export class Page {
   /** MIDI learn: whether touches choose a control, and which one waits for the hardware. */
   learning = $state(false);
   learnPath = $state('');
+  /** Grows when the marks of tracks (grid, memory points) are worth asking for again. */
+  marksAsked = $state(0);
   /** Where stems can be heard, by track: stretches in seconds. */
   readonly ready = new SvelteMap<string, [number, number][]>();
   readonly telemetry = new Telemetry();
@@ -43,6 +46,7 @@ export class Page {
   readonly #connection: Connection;
   #engineAt = 0;
   #registryAsked = false;
+  #marksLater: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
@@ -83,6 +87,12 @@ export class Page {
 
   control(path: string): Control | undefined {
     return this.registry.get(path);
+  }
+
+  /** Have the marks of tracks asked for again once the server has kept them. */
+  marksSoon(): void {
+    clearTimeout(this.#marksLater);
+    this.#marksLater = setTimeout(() => (this.marksAsked += 1), MARKS_MS);
   }
 
   async askLearn(path: string): Promise<void> {

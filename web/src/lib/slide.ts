@@ -1,5 +1,5 @@
 // A hand on a fader or knob: drags are relative (a touch never makes the value jump), a tap beside the thumb goes there,
-// a double tap goes home. Shift is fine. Arrow keys, Page keys, Home, End; Delete goes home.
+// a double tap goes home, the wheel turns what has the focus. Shift is fine. Arrow keys, Page keys, Home, End; Delete goes home.
 
 import { fromTravel, toTravel, type Control } from './controls';
 
@@ -26,6 +26,7 @@ export function slider(slide: Slide): {
   onpointercancel: (event: PointerEvent) => void;
   ondblclick: () => void;
   onkeydown: (event: KeyboardEvent) => void;
+  onwheel: (event: WheelEvent) => void;
 } {
   let held = -1;
   let from = 0;
@@ -81,6 +82,12 @@ export function slider(slide: Slide): {
       if (event.pointerId === held) held = -1;
     },
     ondblclick: home,
+    onwheel(event) {
+      // only what has the focus: a page that is scrolled must not turn what comes under the pointer
+      if (document.activeElement !== event.currentTarget || event.ctrlKey) return;
+      event.preventDefault();
+      go(travel() - Math.sign(event.deltaY) * (event.shiftKey ? 0.002 : 0.01), false);
+    },
     onkeydown(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const fine = event.shiftKey ? 0.002 : 0.01;
