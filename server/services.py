@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.gauges import Alive
+
 if TYPE_CHECKING:
     from audio.importer import Importer
     from server.auth import Authentication
@@ -49,6 +51,10 @@ class Services:
     midi: "MidiDesk"
     lan: "Lan"
     spotify: "Spotify"
+
+    def alive(self) -> Alive:
+        """Return what is connected and how the engine is, for metrics."""
+        return Alive(self.deckhand.status, tuple(self.workers.workers()), self.live.pages)
 
     @property
     def data(self) -> Path:

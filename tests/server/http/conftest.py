@@ -20,6 +20,7 @@ from control.registry import REGISTRY
 from server.auth import Authentication
 from server.db import Database, IllegalMove
 from server.errors import NotFound
+from server.gauges import Alive
 from server.http.guard import Hosts
 from server.http.limits import Limits
 from server.http.ports import Jobs
@@ -216,9 +217,13 @@ class Parts:
     show: FakeShow
     osc: FakeOsc
     midi: FakeMidi
+    seen: Alive = field(default_factory=Alive)
     spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
     app: Starlette = field(default_factory=Starlette)
     hosts: Hosts = field(default_factory=Hosts)
+
+    def alive(self) -> Alive:
+        return self.seen
 
 
 class FakeClock:
