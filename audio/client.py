@@ -30,6 +30,7 @@ from audio.control_messages import (
     Eject,
     Hello,
     Load,
+    LoadPad,
     Quit,
     Refused,
     Request,
@@ -40,7 +41,7 @@ from audio.control_messages import (
 )
 from audio.errors import BlockVersionMismatch, EngineGone, EngineMissing
 from audio.rings import ClockPair, ClockReader, CommandProducer, EventConsumer, MasterReader, SnapshotReader
-from audio.source import DeckSource, Range, StemSource
+from audio.source import DeckSource, PadSource, Range, StemSource
 from audio.wire import decoder, encode, framed
 
 _LONGEST_ANSWER = 1 << 24
@@ -166,6 +167,13 @@ class EngineClient:
     async def eject(self, deck: int, token: int = 0) -> None:
         """Empty a deck; with a token, only when the deck still holds it."""
         await self._ask(Eject(deck, token))
+
+    async def load_pad(self, bank: int, pad: int, source: PadSource | None) -> None:
+        """Give a pad (both 0-based) a sample and return when it can be hit, or empty it; what it held fades out.
+
+        A pad that holds the source already is left alone. Raises LoadRefused, OutOfMemory, EngineBusy, EngineGone.
+        """
+        await self._ask(LoadPad(bank, pad, source))
 
     async def status(self) -> StatusReport:
         """Return what the engine holds, on which device, and what it has to say."""

@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from audio.units import BANKS
+
 NOW: Final = 0
 """`frame` of a command that applies at the first frame of the next block."""
 
@@ -197,6 +199,71 @@ class CommandKind(IntEnum):
     """a: as FX_PARAM_1."""
     FX_PARAM_3 = 133
     """a: as FX_PARAM_1."""
+    PAD_HIT = 144
+    """deck: bank, slot: pad, as in all PAD kinds; a: velocity above 0 to 1 hits it, 0 lets it go."""
+    PAD_STOP = 145
+    """What the pad plays fades out, and what waits for its beat is forgotten."""
+    PAD_MODE = 146
+    """a: index into PAD_MODES."""
+    PAD_CHOKE = 147
+    """a: choke group, 1 to CHOKE_GROUPS, 0 none."""
+    PAD_GAIN = 148
+    """a: gain, 0 to 1."""
+    PAD_PAN = 149
+    """a: -1 left to 1 right."""
+    PAD_PITCH = 150
+    """a: semitones, -24 to 24; length and speed go with it."""
+    PAD_START = 151
+    """a: frames into the sample at which it begins."""
+    PAD_END = 152
+    """a: frames into the sample at which it ends; 0 its own end."""
+    PAD_QUANTIZE = 153
+    """a: beats on whose multiples a hit sounds; 0 at once."""
+    SAMPLER_VOLUME = 154
+    """a: gain of all pads, 0 to 1."""
+    SAMPLER_STOP = 155
+    """All pads fade out; the sequencer goes on."""
+    SEQUENCER_RUN = 156
+    """a: 1 runs the sequencer, 0 stops it."""
+    SEQUENCER_BANK = 157
+    """a: the bank whose pattern and pads it plays."""
+    SEQUENCER_STEP = 158
+    """a: beats of one step."""
+    SEQUENCER_LENGTH = 159
+    """a: steps until the pattern begins again, 1 to STEPS."""
+    SEQUENCER_SWING = 160
+    """a: part of a step by which every second step comes late, 0 to 0.5."""
+    SEQUENCER_SET = 161
+    """deck: bank, slot: pad; a: step, b: velocity, 0 none."""
+
+    CLICK = 176
+    """a: 1 clicks on the deck's beat grid."""
+    CLICK_VOLUME = 177
+    """a: gain, 0 to 1; of the count-in too."""
+    CLICK_ACCENT = 178
+    """a: 1 lets the first beat of a bar sound higher."""
+    CLICK_DIVIDE = 179
+    """a: clicks a beat, 1 to 4."""
+    CLICK_BAR = 180
+    """a: beats a bar, 1 to 16, for accents and for loops in bars."""
+    CLICK_OUTPUT = 181
+    """a: index into CLICK_OUTPUTS."""
+    COUNT_IN = 182
+    """a: clicks before DECK_PLAY starts the deck, 0 to 16."""
+    COUNT_PASSES = 183
+    """a: 1 counts in before each pass of the loop, too."""
+    LOOP_PRE_ROLL = 184
+    """a: beats by which each pass begins before the loop."""
+    PASS_RATE = 185
+    """a: speed of the loop's next pass, taken at its seam; 0: the same."""
+    LOOP_BARS = 186
+    """a: bars; a loop of that length from the beginning of the bar where the playhead is."""
+    LOOP_AGAIN = 187
+    """Goes to the beginning of the loop (its pre-roll) and turns it on, counting in; without a loop to the start."""
+    MUTE_ADD = 188
+    """slot: stem, which is mute from a to b, in track frames, behind its other regions."""
+    MUTES_CLEAR = 189
+    """slot: stem, which is mute nowhere."""
 
 
 COMMAND: Final = np.dtype(
@@ -286,6 +353,11 @@ class EventKind(IntEnum):
     """The loop of stem `slot`; a: in, b: out (not above a: none)."""
     STRETCH_LOST = 40
     """The stretcher did not keep up, and the deck sounds at the pitch of its speed until it does; a: position."""
+    PAD_ENDED = 64
+    """A hit of pad `slot` of bank `deck` has come to its end."""
+
+    LOOP_PASSED = 80
+    """The loop has come to its end; slot: 1 where the next pass takes another speed; a: in, b: out."""
 
 
 EVENT: Final = np.dtype(
@@ -358,9 +430,14 @@ SNAPSHOT: Final = np.dtype(
         ("events_lost", "<u8"),
         ("tempo", "<f8"),
         ("stretch_lost", "<u8"),
+        ("pads", "<u2", (BANKS,)),
+        ("pads_ending", "<i4"),
+        ("step", "<i4"),
     ],
     align=True,
 )
 """The whole kernel at the end of a block. `loudness` is short-term, over 3 s, and `momentary` over 0.4 s, in LUFS.
+`pads` has a bit for each pad of a bank that sounds, `pads_ending` is how many voices and waiting hits there are that
+end by themselves, `step` where the sequencer is, -1 when it stands.
 `load` is busy time over block time, averaged over about a second; `stretch_lost` counts the times that a stretcher did
 not keep up."""

@@ -6,7 +6,7 @@ Units: frames and rates as in `audio.source`; decks and slots 0-based; seconds.
 
 import msgspec
 
-from audio.source import DeckSource, Range, StemSource
+from audio.source import DeckSource, PadSource, Range, StemSource
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="type"):
@@ -56,6 +56,15 @@ class Eject(_Message, frozen=True, tag="eject"):
 
     deck: int
     token: int = 0
+
+
+class LoadPad(_Message, frozen=True, tag="load_pad"):
+    """Give a pad (both 0-based) a sample; answered when it can be hit. No source: empty it. A pad that holds the source
+    already is left alone."""
+
+    bank: int
+    pad: int
+    source: PadSource | None = None
 
 
 class Status(_Message, frozen=True, tag="status"):
@@ -125,5 +134,5 @@ class StatusReport(_Message, frozen=True, tag="status_report"):
     message_count: int
 
 
-Request = Load | DeclareStems | StemRanges | SetGrid | Eject | Status | Quit | Hello
+Request = Load | DeclareStems | StemRanges | SetGrid | Eject | LoadPad | Status | Quit | Hello
 Answer = Done | Refused | StatusReport

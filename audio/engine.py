@@ -28,6 +28,7 @@ from audio.control_messages import (
     Eject,
     Hello,
     Load,
+    LoadPad,
     Quit,
     Refused,
     Request,
@@ -39,9 +40,10 @@ from audio.control_messages import (
 )
 from audio.devices import DeviceKeeper
 from audio.errors import AudioError, EngineBusy, LoadRefused
-from audio.fill_messages import Awake, ToEngine, ToFiller
+from audio.fill_messages import Awake, PadFilled, ToEngine, ToFiller
 from audio.filler_link import FillerLink
 from audio.host import HostBusy, KernelHost, SlotMemory
+from audio.pads import Pads
 from audio.residency import Residency, StemSet, Track, source_of
 from audio.settings import AudioSettings
 from audio.store import SlotStore
@@ -107,6 +109,10 @@ class Engine:
             on_bind=lambda track, new, old: self._binds.append((track, new, old)),
             say=self.say,
         )
+        self.pads = Pads(settings.rate, host, send=self._to_filler, given=self._give, leave=self._leave)
+
+    def _give(self, store: SlotStore) -> None:
+        self._given.add(store.address)
 
     def say(self, text: str) -> None:
         """Keep a sentence for the status report. Thread-safe: yes."""
@@ -192,6 +198,8 @@ class Engine:
             message = self._heard.popleft()
             if isinstance(message, Awake):
                 self._awake.set()
+            elif isinstance(message, PadFilled):
+                self.pads.hear(message)
             else:
                 self.residency.hear(message)
 
@@ -217,6 +225,8 @@ class Engine:
                     self._stem_ranges(request)
                 case SetGrid():
                     self._set_grid(request)
+                case LoadPad():
+                    await self.pads.load(request.bank, request.pad, request.source)
                 case Eject():
                     self._eject(request)
                 case Status():
@@ -401,6 +411,7 @@ class Engine:
         self._filler = FillerLink()
         self._listen_to_filler()
         self.residency.refill()
+        self.pads.refill()
 
     def _hear(self, message: ToEngine) -> None:
         """Called by the link's thread."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from audio.commands import CHUNK_FRAMES
 from audio.errors import AudioError
-from audio.fill_messages import Hold, HoldStems
+from audio.fill_messages import FillPad, Hold, HoldStems
 from audio.flac import FlacReader
 from audio.resample import Resampler, resampler
 from audio.source import Range, StemSource
@@ -332,6 +332,47 @@ class Holding:
                 for a, b in runs(store.ready[start:stop] == 1):
                     store.withdraw(start + a, start + b)
                     self._withdrawn.append((now + PUNCH_DELAY_S, store, start + a, start + b))
+
+
+class PadFilling:
+    """A pad's memory being filled, a second at a time."""
+
+    def __init__(self, message: FillPad, descriptor: int) -> None:
+        """Raises AudioError when the file cannot be read."""
+        self.number, self._first = message.number, message.first
+        self._store = SlotStore.from_descriptor(descriptor, message.frames)
+        source = message.source
+        try:
+            self._reader = open_reader(StemSource(0, "", source.path, source.kind, source.gain))
+        except AudioError:
+            self._store.close()
+            raise
+        self._change = resampler(self._reader.rate, message.engine_rate)
+        self._chunk = 0
+
+    def fill(self) -> bool:
+        """Fill the next second; return whether there is more. Raises AudioError for a file that ends too early."""
+        start = self._chunk * CHUNK_FRAMES
+        stop = min(start + UNIT_CHUNKS * CHUNK_FRAMES, self._store.frames)
+        missing = False
+
+        def read(a: int, b: int) -> Float32:
+            nonlocal missing
+            got = self._reader.read(a, b)
+            missing = len(got) < b - a
+            return got
+
+        audio = self._change.resample_range(read, self._reader.frames, self._first + start, self._first + stop)
+        if missing:
+            raise AudioError("the file ends too early")
+        self._store.write(self._chunk, audio)
+        self._chunk += UNIT_CHUNKS
+        return stop < self._store.frames
+
+    def close(self) -> None:
+        """Let file and memory go."""
+        self._reader.close()
+        self._store.close()
 
 
 class SlotFault(AudioError):

@@ -6,7 +6,7 @@ Units: frames at the rate named; chunks of 4096 engine frames; decks and slots 0
 
 import msgspec
 
-from audio.source import StemSource
+from audio.source import PadSource, StemSource
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="type"):
@@ -48,6 +48,16 @@ class Drop(_Message, frozen=True, tag="drop"):
     holding: int
 
 
+class FillPad(_Message, frozen=True, tag="fill_pad"):
+    """Fill a pad's memory, whose descriptor comes along, with engine frames [first, first + frames) of the file."""
+
+    number: int
+    source: PadSource
+    engine_rate: int
+    first: int
+    frames: int
+
+
 class Playhead(_Message, frozen=True, tag="playhead"):
     """Where a track plays; `window` chunks around it may be resident, 0: all."""
 
@@ -76,6 +86,13 @@ class Filled(_Message, frozen=True, tag="filled"):
     stop: int
 
 
+class PadFilled(_Message, frozen=True, tag="pad_filled"):
+    """A pad's memory is full, or cannot be filled: `fault` says why."""
+
+    number: int
+    fault: str = ""
+
+
 class Unreadable(_Message, frozen=True, tag="unreadable"):
     """A file cannot be read, or not all of it. Slot -1 is the mix; `fatal`: nothing of the track can be played."""
 
@@ -85,5 +102,5 @@ class Unreadable(_Message, frozen=True, tag="unreadable"):
     fatal: bool = False
 
 
-ToFiller = Hold | HoldStems | MoreRanges | Drop | Playheads
-ToEngine = Awake | Filled | Unreadable
+ToFiller = Hold | HoldStems | MoreRanges | Drop | FillPad | Playheads
+ToEngine = Awake | Filled | PadFilled | Unreadable

@@ -21,14 +21,16 @@ import numpy as np
 
 from audio.commands import CHUNK_FRAMES
 from audio.errors import AudioError
-from audio.fill import FIRST_CHUNKS, MIX, Holding, SlotFault
+from audio.fill import FIRST_CHUNKS, MIX, Holding, PadFilling, SlotFault
 from audio.fill_messages import (
     Awake,
     Drop,
     Filled,
+    FillPad,
     Hold,
     HoldStems,
     MoreRanges,
+    PadFilled,
     Playheads,
     ToEngine,
     ToFiller,
@@ -53,6 +55,7 @@ class Filler:
         self._holdings: dict[int, Holding] = {}
         self._changed = threading.Condition()
         self._chores: deque[Callable[[], None]] = deque()
+        self._pads: deque[PadFilling] = deque()
         self._wake = False
         self._ended = False
 
@@ -70,6 +73,8 @@ class Filler:
                 self._chores.append(lambda: self._more_ranges(message))
             case Drop():
                 self._chores.append(lambda: self._drop(message))
+            case FillPad():
+                self._begin_pad(message, descriptors.popleft())
             case Playheads():
                 for playhead in message.playheads:
                     holding = self._holdings.get(playhead.holding)
@@ -156,11 +161,34 @@ class Filler:
             for holding in holdings:
                 with holding.guard:
                     holding.tidy()
-            if self._fill_best(holdings):
+            filled_pad = self._fill_pad()
+            if self._fill_best(holdings) or filled_pad:
                 continue
             with self._changed:
                 if not self._wake and not self._ended:
                     self._changed.wait(_IDLE_S)
+
+    def _begin_pad(self, message: FillPad, descriptor: int) -> None:
+        try:
+            self._pads.append(PadFilling(message, descriptor))
+        except (AudioError, OSError) as fault:
+            self._send(PadFilled(message.number, str(fault)))
+
+    def _fill_pad(self) -> bool:
+        """Fill a second of the pad that waits longest, if any: decks have their turn in between."""
+        if not self._pads:
+            return False
+        pad = self._pads[0]
+        fault = ""
+        try:
+            if pad.fill():
+                return True
+        except (AudioError, OSError) as error:
+            fault = str(error)
+        self._pads.popleft()
+        pad.close()
+        self._send(PadFilled(pad.number, fault))
+        return True
 
     def _fill_best(self, holdings: list[Holding]) -> bool:
         best: tuple[float, Holding, bool, tuple[int, int]] | None = None

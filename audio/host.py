@@ -26,6 +26,7 @@ from audio.kernel.layout import (
     HOST_EJECT,
     HOST_GRID,
     HOST_LOAD,
+    HOST_PAD,
     LOOK_AHEAD,
     NONE,
     SCHEDULED,
@@ -33,8 +34,10 @@ from audio.kernel.layout import (
 )
 from audio.kernel.limiter import peak_weights
 from audio.kernel.loudness import QUIETEST, weighting_factors
+from audio.kernel.practice_state import click_frames, click_sounds
 from audio.kernel.render import RENDER
 from audio.kernel.render import render as _render
+from audio.kernel.sampler_state import rest_sampler
 from audio.kernel.sinc import table
 from audio.rings import (
     KERNEL_BLOCK,
@@ -49,11 +52,13 @@ from audio.rings import (
 )
 from audio.stretcher import STEP_FRAMES, Stretchers
 from audio.units import (
+    BANKS,
     BUS_CHANNELS,
     DECKS,
     EFFECT_UNITS,
     ENGINE_RATE,
     MOST_CHANNELS,
+    PADS,
     SESSION_TEMPO_BPM,
     STEM_SLOTS,
 )
@@ -246,6 +251,23 @@ class KernelHost:
         """Take the track off `deck`, faded; only if it is `token`, when that is not 0. Raises HostBusy, ValueError."""
         self._put(self._record(HOST_EJECT, deck, token, {}), [])
 
+    def load_pad(self, bank: int, pad: int, sample: SlotMemory | None, lead_frames: int = 0) -> None:
+        """Give a pad (both 0-based) a sample that is all there, or none; what sounds of the one before fades out.
+
+        The first `lead_frames` frames lie before the sample's beginning: loops fade over to them.
+        Raises HostBusy, ValueError.
+        """
+        if not (0 <= bank < BANKS and 0 <= pad < PADS):
+            raise ValueError(f"pads are 0 to {PADS - 1} of banks 0 to {BANKS - 1}, not {pad} of {bank}")
+        record: Record = np.zeros((), HOST_COMMAND)
+        record["kind"] = HOST_PAD
+        record["deck"] = bank
+        record["mask"] = pad
+        if sample is not None:
+            _name(record["mix"], sample)
+            record["position"] = max(0, min(lead_frames, len(sample.audio)))
+        self._put(record, [] if sample is None else [sample])
+
     def set_grid(self, deck: int, token: int, beats: npt.ArrayLike, origin: float = 0.0) -> None:
         """Give the track `token` on `deck` its beat grid, or none with no beats.
 
@@ -343,6 +365,9 @@ class KernelHost:
             for tape in tapes[tapes["used"] != 0]:
                 held.add(int(tape["mix"]["audio"]))
                 held.update(int(tape["stems"][slot]["audio"]) for slot in range(STEM_SLOTS) if tape["mask"] >> slot & 1)
+            pads, voices = state["sampler"]["pads"], state["sampler"]["voices"]
+            held.update(int(address) for address in pads["slot"]["audio"])
+            held.update(int(address) for address in voices[voices["active"] != 0]["slot"]["audio"])
             for place in range(int(state["host_consumed"]["head"]), int(state["host_produced"]["tail"])):
                 record = state["host_commands"][place % HOST_CAPACITY]
                 held.update((int(record["mix"]["audio"]), int(record["grid"]["beats"])))
@@ -397,6 +422,8 @@ class KernelHost:
         state["gains"] = 1 << 30
         state["gain_sum"] = layout.WINDOW << 30
         state["peak_weights"] = peak_weights()
+        state["click_sounds"] = click_sounds(self.rate)
+        state["click_frames"] = click_frames(self.rate)
         state["weighting"] = weighting_factors(self.rate)
         state["short_term"] = state["momentary"] = QUIETEST
         state["crossovers"] = crossover_factors(self.rate)
@@ -410,6 +437,7 @@ class KernelHost:
         for number, (unit, line) in enumerate(zip([*units, state["master_effect"]], self._lines, strict=True)):
             _rest_effect(unit, line)
             unit["kind"] = unit["wanted"] = 0 if number == len(units) else number % EFFECT_UNITS
+        rest_sampler(state["sampler"], self.rate)
         state["beats"]["step"] = 2.0 / self.rate
         state["first"] = state["last"] = NONE
         state["after"] = np.append(np.arange(1, SCHEDULED), NONE)
@@ -432,6 +460,9 @@ class KernelHost:
             deck["stem_volume"] = 1.0
             deck["pace"] = deck["follow"] = deck["drive"] = deck["multiple"] = 1.0
             deck["loop_beats"] = 4.0
+            deck["click"]["accent"] = deck["click"]["divide"] = 1
+            deck["click"]["bar"] = 4
+            _rest(deck["click"]["volume"], 0.5)
             _rest(deck["rate"], 1.0)
             _rest(deck["gain"], 1.0)
             _rest(deck["cross"], np.sin(np.pi / 4))

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from audio.commands import FADE_S
+
 StemKind = Literal["flac", "part"]
 Range = tuple[int, int]
 
@@ -25,6 +27,16 @@ class StemSource(msgspec.Struct, frozen=True):
     ranges: tuple[Range, ...] | None = None
 
 
+class PadSource(msgspec.Struct, frozen=True):
+    """What a pad plays: a stretch of a file, in seconds, of which all must be there; as long as LONGEST_SAMPLE_S."""
+
+    path: Path
+    start_s: float
+    stop_s: float
+    kind: StemKind = "flac"
+    gain: float = 1.0
+
+
 class DeckSource(msgspec.Struct, frozen=True):
     """A track to load: its reference decode, where to start, and the stems there are or will be.
 
@@ -38,3 +50,11 @@ class DeckSource(msgspec.Struct, frozen=True):
     frames: int
     position_s: float = 0.0
     stems: tuple[StemSource, ...] = ()
+
+
+def stretch_frames(start_s: float, stop_s: float, rate: int) -> tuple[int, int, int]:
+    """Return the engine frames of a track that a pad's memory holds: the first, how many of them lie before the sample
+    (what a loop fades over to), and the one after the last."""
+    start, stop = round(start_s * rate), max(round(stop_s * rate), round(start_s * rate) + 1)
+    lead = min(start, max(1, round(FADE_S * rate)))
+    return start - lead, lead, stop

@@ -69,6 +69,9 @@ AUDIO_SUFFIXES: Final = frozenset(
 )
 """What counts as audio in a folder; a file that is named on its own is tried whatever its name."""
 
+CLICK_OUTPUTS: Final = ("master", "headphones")
+"""Where the click of a deck may go."""
+
 RECORDING_FORMATS: Final = ("flac", "wav")
 """What the recorder writes, the default first."""
 
@@ -92,3 +95,21 @@ EFFECT_UNITS: Final = 2
 
 EFFECT_PARAMS: Final = 3
 """Parameters of an effect."""
+
+BANKS: Final = 8
+"""Banks of the sampler."""
+
+PADS: Final = 16
+"""Pads of a bank."""
+
+STEPS: Final = 16
+"""Steps of the sequencer."""
+
+PAD_MODES: Final = ("one-shot", "loop", "gate")
+"""How a pad plays, in the order of the kernel codes."""
+
+CHOKE_GROUPS: Final = 8
+"""Choke groups of a bank, from 1; 0 is none."""
+
+LONGEST_SAMPLE_S: Final = 60.0
+"""Seconds that a pad plays at most."""

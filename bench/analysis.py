@@ -12,7 +12,8 @@ import numpy as np
 
 from audio.units import MODEL_RATE
 from pipeline import songs
-from pipeline.analysis import FEATURES, analyse
+from pipeline.analysis.features import FEATURES
+from pipeline.analysis.track import analyse
 from pipeline.pcm import Audio
 
 _SECONDS: Final = 240

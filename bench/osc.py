@@ -24,6 +24,7 @@ from audio.units import STEMS
 from control.osc_codec import encode
 from control.osc_socket import SocketCounts
 from server.marks import Marks
+from server.practice import Pass, Practice
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, EngineRestored
 from server.session.show import Show
@@ -73,6 +74,15 @@ class _NoEngine:
         pass
 
     def save_marks(self, track_id: str, marks: Marks) -> None:
+        pass
+
+    def open_setlist(self, name: str) -> None:
+        pass
+
+    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
+        pass
+
+    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
         pass
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:

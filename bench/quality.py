@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from audio.units import MODEL_RATE
 from pipeline import songs
-from pipeline.analysis import analyse
 from pipeline.analysis.key import number, relative
+from pipeline.analysis.track import analyse
 from pipeline.engines import base
 from pipeline.settings import PRECISIONS
 from tests.pipeline import gm_song

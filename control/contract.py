@@ -35,10 +35,10 @@ _NAMES: Final = re.compile(
             r"/mixer/(?:crossfader(?:/curve)?|master|headphones|cue_mix|booth|record)",
             rf"/mixer/fx/(?:[12]/)?{_FX}",
             r"/practice/(?:a|b|loop|speed|pitch|countin|click|section|deck|trainer/(?:start|step|every|stop))",
-            r"/pad/(?:[1-9]|1[0-6])(?:/(?:gain|pitch|start|end|mode|choke))?|/pad/bank",
+            r"/pad/(?:[1-9]|1[0-6])(?:/(?:gain|pan|pitch|start|end|mode|choke|quantize|stop|take|source))?|/pad/(?:bank|volume|stop)",
             r"/sequencer/[a-z0-9_/]+",
             r"/session/(?:mode|focus|tempo|tap)",
-            r"/setlist/(?:load|next|previous|goto)",
+            r"/setlist/(?:load|next|previous|goto|autopilot)",
             r"/link/enabled|/clock/out|/timecode/out",
             r"/transport/(?:play|stop|next|prev)|/stem/[1-8]/(?:volume|mute|solo)",
         )

@@ -7,9 +7,14 @@ Units: as each row says.
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 Value = bool | int | float | str
 """What a control holds: toggles and triggers 0 or 1 as int, continuous as float, choices and texts as str."""
+
+
+VELOCITY: Final = "velocity"
+"""Unit of what is hit: a note sets it by how hard it is played, and letting go is 0."""
 
 
 class Kind(StrEnum):

@@ -58,6 +58,16 @@ class Layers:
                 self._turn_to(layer)
         return self._on != before
 
+    def show(self, name: str) -> bool:
+        """Turn to the page of this name, whatever the case of its letters; return whether that changed anything."""
+        page = next(
+            (one for one in self._layers if one.kind is LayerKind.PAGE and one.name.casefold() == name.casefold()), None
+        )
+        if page is None or page.name in self._on:
+            return False
+        self._turn_to(page)
+        return True
+
     def take_over(self, other: "Layers") -> None:
         """Have on what is on in another set of layers, as far as it is declared here."""
         pages = {layer.group for layer in self._layers if layer.kind is LayerKind.PAGE and layer.name in other.on}

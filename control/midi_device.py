@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from control import travel
-from control.control import Control, Kind, UnknownControl, Value
+from control.control import VELOCITY, Control, Kind, UnknownControl, Value
 from control.feedback import Feedback, to_travel
 from control.gestures import Gestures
 from control.layers import Layers
@@ -208,6 +208,11 @@ class MidiDevice:
         self._note_shown(source, touch)
         return moves
 
+    def turn_to(self, page: str) -> None:
+        """Turn to the page of that name, if the mapping has one: the show asks for it."""
+        if self.layers.show(page):
+            self.relight()
+
     def _turn_layers(self, source: Source, pressed: bool) -> None:
         self.feedback.stands_at(source, None)
         if self.layers.hear(source, pressed):
@@ -263,6 +268,9 @@ class MidiDevice:
             case Mode.TOGGLE:
                 return self._toggled(entry, control, now)
             case Mode.MOMENTARY:
+                if control.unit == VELOCITY and touch.source.kind is SourceKind.NOTE:
+                    place = to_travel(touch.value, touch.top)
+                    return travel.value_at(control, travel.to_number(place, entry.low, entry.high, entry.curve))
                 return travel.value_at(control, entry.high)
             case Mode.RELATIVE | Mode.JOG:
                 turned = self._turns(entry, touch)

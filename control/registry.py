@@ -16,7 +16,10 @@ from control.tables.deck import deck_rows
 from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_effect_rows
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
+from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
+from control.tables.sampler import sampler_rows
 from control.tables.session import session_rows
+from control.tables.setlist import setlist_rows
 from control.tables.stem import stem_rows
 from control.tables.strip import deck_strip_rows, mixer_strip_rows, stem_strip_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
@@ -29,22 +32,42 @@ def _rows() -> Iterator[Control]:
         yield from deck_effect_rows(n)
         yield from transport_rows(n)
         yield from pitch_rows(n)
+        yield from practice_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
             yield from stem_strip_rows(n, stem)
             yield from stem_effect_rows(n, stem)
             yield from stem_loop_rows(n, stem)
+            yield from stem_practice_rows(n, stem)
     yield from mixer_rows()
     yield from mixer_strip_rows()
     yield from mixer_effect_rows()
+    yield from sampler_rows()
     yield from session_rows()
+    yield from mode_rows()
     yield from tempo_rows()
+    yield from setlist_rows()
     yield from clock_rows()
     yield from daw_rows()
 
 
 REGISTRY: Final[Mapping[str, Control]] = {control.path: control for control in _rows()}
 """Every control by its path, in the order of the reference page."""
+
+
+_PRACTICE: Final = {
+    "a": "loop/start",
+    "b": "loop/end",
+    "loop": "loop/active",
+    "again": "loop/again",
+    "section": "loop/section",
+    "speed": "rate",
+    "pitch": "pitch",
+    "countin": "countin",
+    "click": "click",
+    **{f"trainer/{name}": f"trainer/{name}" for name in ("on", "start", "step", "every", "stop", "clean", "missed")},
+}
+"""What a player's controls are called, and what they are on the deck that has the focus."""
 
 
 def _aliases(focus: str) -> Iterator[tuple[str, str]]:
@@ -55,6 +78,9 @@ def _aliases(focus: str) -> Iterator[tuple[str, str]]:
     yield "/transport/prev", "/setlist/previous"
     yield "/track/title", f"{deck}/title"
     yield "/bpm", f"{deck}/bpm"
+    yield "/practice/deck", "/session/focus"
+    for name, path in _PRACTICE.items():
+        yield f"/practice/{name}", f"{deck}/{path}"
     for slot, stem in enumerate(STEMS, start=1):
         for part in ("volume", "mute", "solo"):
             yield f"/stem/{slot}/{part}", f"{deck}/stem/{stem}/{part}"

@@ -229,9 +229,9 @@ def _download(context: Context, work: jobs.DownloadJob, link: JobLink) -> dict[s
 
 
 def _installed_analyse() -> Analyse:
-    from pipeline import analysis  # heavy: only workers that analyse load it
+    from pipeline.analysis import track  # heavy: only workers that analyse load it
 
-    function: Analyse = analysis.analyse
+    function: Analyse = track.analyse
     return function
 
 

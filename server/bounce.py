@@ -7,10 +7,10 @@ Units: seconds.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
@@ -20,9 +20,10 @@ from server.db import Database
 from server.errors import AlreadyRunning, NotFound
 from server.library.service import Library
 from server.lock import data_lock
-from server.remote import Address
+from server.remote import Address, Remote, ServerNotRunning
 from server.session.material import LibraryTrack, Resolver
-from server.session.setlist import check_setlist
+from server.session.script import read_text
+from server.session.setlist_file import check_setlist, setlist_of
 from server.settings import Settings
 
 
@@ -46,17 +47,49 @@ def bounce(settings: Settings, named: argparse.Namespace) -> int:
     return 0
 
 
-def check_setlists(files: Sequence[Path]) -> int:
-    """Say what is wrong with setlists; return 1 if anything is."""
-    faults = 0
-    for file in files:
-        problems = check_setlist(file)
-        faults += len(problems)
-        for problem in problems:
-            print(f"{file}: {problem}", file=sys.stderr)
-        if not problems:
-            print(f"{file}: good")
-    return int(faults > 0)
+def check_setlists(settings: Settings, named: argparse.Namespace) -> int:
+    """Say what is wrong with setlists and what they lack, and with `--queue` have it brought; return 1 if a fault is
+    left, or something that nobody brings."""
+    left = 0
+    with ExitStack() as stack:
+        try:
+            remote = stack.enter_context(Remote.find(settings, named.server, named.token))
+            remote.request("GET", "/api/setlists")
+        except ServerNotRunning:
+            remote = None
+            print("No server runs: tracks are not looked for.", file=sys.stderr)
+        for file in named.files:
+            problems = check_setlist(file)
+            for problem in problems:
+                print(f"{file}: {problem}", file=sys.stderr)
+            missing = _missing(remote, file, queue=named.queue) if remote is not None and not problems else []
+            for lack in missing:
+                coming = " (queued)" if lack["queued"] else ""
+                print(f"{file}: line {lack['line']}: {lack['what']}: {lack['message']}{coming}", file=sys.stderr)
+            left += len(problems) + sum(not lack["queued"] for lack in missing)
+            if not problems and not missing:
+                print(f"{file}: good")
+    return int(left > 0)
+
+
+def _missing(remote: Remote, file: Path, *, queue: bool) -> list[dict[str, Any]]:
+    """Return what a running server finds missing; with `queue` files beside the setlist are imported first."""
+    text = read_text(file)
+    missing = _asked(remote, text, queue=False)
+    if not queue or not missing:
+        return missing
+    entries = setlist_of(text, file).entries
+    for track in dict.fromkeys(entries[one["entry"] - 1].track for one in missing if one["what"] == "track"):
+        path = file.parent / track
+        if path.is_file():
+            print(f"{file}: importing {track} ...")
+            remote.upload(path)
+    return _asked(remote, text, queue=True)
+
+
+def _asked(remote: Remote, text: str, *, queue: bool) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = remote.request("POST", "/api/setlists", json={"text": text, "queue": queue})
+    return found
 
 
 @contextmanager
@@ -89,16 +122,10 @@ def _open(stack: ExitStack, settings: Settings) -> Resolver:
 
 async def _find(library: Library, name: str) -> LibraryTrack:
     """Return a track by id or by "Artist - Title". Raises NotFound."""
-    try:
-        track_id = UUID(name)
-    except ValueError:
-        owner = await library.owner_id()
-        page = await library.tracks(owner, q=name.replace(" - ", " "), limit=50)
-        wanted = name.casefold()
-        found = [t for t in page.tracks if wanted in (f"{t.artist} - {t.title}".casefold(), t.title.casefold())]
-        if not found:
-            raise NotFound(f"The library has no track called {name!r}") from None
-        track_id = found[0].id
+    track_id = await library.find(await library.owner_id(), name)
+    if track_id is None:
+        raise NotFound(f"The library has no track called {name!r}")
     track = await library.track(track_id, None)
     analysed, marks = await library.marks(track_id)
-    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist, analysed, marks)
+    sections = (await library.rehearsal(track_id)).sections
+    return LibraryTrack(await library.deck_source(track_id), track.title, track.artist, analysed, marks, sections)

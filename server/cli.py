@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     setlist = commands.add_parser("setlist", help="work with setlists")
     setlist.add_argument("action", choices=("check",))
     setlist.add_argument("files", nargs="+", type=Path, metavar="SETLIST.toml")
+    setlist.add_argument("--queue", action="store_true", help="have what is missing imported, separated and analysed")
     _add_server(setlist)
 
     demo = commands.add_parser("demo", help="make two short songs, import them and load them on decks 1 and 2")
@@ -256,7 +257,7 @@ def _layout(named: argparse.Namespace) -> int:
 def _setlist(named: argparse.Namespace) -> int:
     from server.bounce import check_setlists
 
-    return check_setlists(named.files)
+    return check_setlists(_settings_of_remote(named), named)
 
 
 def _demo(named: argparse.Namespace) -> int:

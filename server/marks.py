@@ -34,6 +34,13 @@ class Grid:
         before = after - 1
         return before if position_s - self.beats[before] <= self.beats[after] - position_s else after
 
+    def place_of(self, beat: int) -> float:
+        """Return where a beat is, counted from the first downbeat; beyond the ends the first and last go on."""
+        number = self.origin + beat
+        inside = min(max(number, 0), len(self.beats) - 1)
+        step = self.beats[1] - self.beats[0] if number < 0 else self.beats[-1] - self.beats[-2]
+        return self.beats[inside] + (number - inside) * step
+
     def shifted(self, by_s: float) -> "Grid":
         """Return the grid moved by `by_s`."""
         return Grid(tuple(beat + by_s for beat in self.beats), self.origin)

@@ -111,7 +111,8 @@ class State(_FromServer, frozen=True, tag="state"):
 
 
 class Meters(_FromServer, frozen=True, tag="meters"):
-    """Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS."""
+    """Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS; `step` is the
+    sequencer's, from 1, 0 while it stands."""
 
     frame: int
     decks: list[DeckMeters]
@@ -122,6 +123,7 @@ class Meters(_FromServer, frozen=True, tag="meters"):
     loudness: float = -70.0
     momentary: float = -70.0
     recorded_s: float = 0.0
+    step: int = 0
 
 
 class JobChanged(_FromServer, frozen=True, tag="job"):

@@ -15,17 +15,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from audio.commands import EventKind
 from audio.errors import AudioError
-from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS
+from audio.source import stretch_frames
+from audio.units import BUS_CHANNELS, BUSES, CHANNELS, DECKS, ENGINE_RATE, MOST_CHANNELS, STEMS
 from control.control import Value
 from server.errors import BadRequest, ServerError
-from server.session.effects import EjectDeck, EngineCommand, LoadTrack, Notice, SetGrid
-from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, EngineRestored, Fact, StemsReady, TrackMeasured
+from server.pads import read_source, stretch_of
+from server.practice import Rehearsal
+from server.session.effects import EjectDeck, EngineCommand, LoadPad, LoadTrack, Notice, OpenSetlist, SetGrid
+from server.session.facts import (
+    AudibleDeck,
+    DeckEnded,
+    DeckLoaded,
+    EngineRestored,
+    Fact,
+    PadLoaded,
+    PadLoadFailed,
+    SetlistOpened,
+    SetlistTick,
+    StemsReady,
+    TrackMeasured,
+)
 from server.session.hearing import fact_of
 from server.session.intent import Intent, Refused
 from server.session.records import records
 from server.session.script import Problem, ScriptRejected, TimedIntent, read_log
-from server.session.setlist import read_setlist, timed
+from server.session.setlist_file import read_setlist
+from server.session.setlist_player import TICK_S
+from server.session.setlist_state import Planned
 from server.session.sink import Sink
 from server.session.state import initial
 from server.session.step import step
@@ -95,7 +113,7 @@ def render(
     sink = Sink(out, rate)
     house = _House(script, rate, resolver)
     if script.suffix.lower() == ".toml":
-        intents = timed(read_setlist(script), house.duration_of, script)
+        intents = [TimedIntent(0.0, "/setlist/load", script.name), TimedIntent(0.0, "/setlist/autopilot", 1)]
     else:
         intents = read_log(script)
     with sink:
@@ -130,9 +148,28 @@ class _House:
             del self._recent[next(iter(self._recent))]
         return found
 
-    def duration_of(self, name: str, line: int) -> float:
-        """Return the length of a track in seconds. Raises ScriptRejected."""
-        return self.get(name, line).frames / self._rate
+    def setlist(self, name: str, *, endless: bool) -> SetlistOpened:
+        """Return the setlist called `name`, beside the script, every track of it found; `endless` lets it wait for a
+        performer. Raises ScriptRejected."""
+        path = self._script.parent / name
+        if not path.exists() and path.suffix != ".toml":
+            path = path.with_name(path.name + ".toml")
+        setlist = read_setlist(path)
+        problems, planned = [], []
+        for entry in setlist.entries:
+            found = self.get(entry.track, entry.line)
+            length = found.frames / self._rate
+            start = entry.start.number + entry.start.by if entry.start.kind == "seconds" else 0.0
+            if start >= length:
+                text = f"the track is {length:g} s long and cannot begin at {start:g} s"
+                problems.append(Problem(entry.line, text, "start"))
+            if not endless and any(loop.passes == 0 for loop in entry.loops):
+                text = "waits for you to go on, and nobody does in a render: give it a number, or render with --seconds"
+                problems.append(Problem(entry.line, text, "passes"))
+            planned.append(Planned(entry, entry.track, found.title))
+        if problems:
+            raise ScriptRejected(path, problems)
+        return SetlistOpened(name, setlist.title, tuple(planned), setlist.crossfader)
 
 
 class _Player:
@@ -159,12 +196,16 @@ class _Player:
         self._line = 0
         self._heard = 0
         self._last_sound = 0
+        self._tick_frames = round(TICK_S * rate)
+        self._tick_due = 0
+        self._endless = False
         self.warnings: list[str] = []
         self.state = initial()
         self._take(EngineRestored((AudibleDeck(),) * DECKS, rate))
 
     def play(self, intents: Iterable[TimedIntent], frames: int | None) -> None:
         """Render until `frames`, or until everything has played."""
+        self._endless = frames is not None
         for intent in intents:
             at = round(intent.at_s * self._rate)
             if frames is not None and at >= frames:
@@ -180,25 +221,34 @@ class _Player:
             self._render_to(frames + self._delay)
             return
         tail = max(1, round(TAIL_S * self._rate))
-        while self._is_playing():
+        while self._is_playing() and self._host.frame < LONGEST_S * self._rate:
             self._render_to(self._host.frame + min(self._block, tail))
         self._render_to(max(self._host.frame, self._last_sound + tail) + self._delay)
 
     def _is_playing(self) -> bool:
-        """Whether any deck moves: the session says so, and the kernel too once it has heard of it."""
+        """Whether any deck moves, a setlist means to go on, or a pad sounds that comes to an end by itself.
+
+        The session says so, and the kernel too once it has heard of it.
+        """
+        if self.state.setlist is not None and self.state.controls["/setlist/autopilot"]:
+            return True
         memories = enumerate(self.state.decks, start=1)
         wanted = any(memory.token and self.state.controls[f"/deck/{number}/play"] for number, memory in memories)
         heard = self._host.frame == self._heard or bool(self._host.snapshot()["decks"]["playing"].any())
-        return wanted and heard
+        told = self._host.frame > self._heard
+        return (wanted and heard) or not told or int(self._host.snapshot()["pads_ending"]) > 0
 
     def _render_to(self, frame: int) -> None:
         while self._host.frame < frame:
-            block = self._host.render(min(self._block, frame - self._host.frame))
+            count = min(self._block, frame - self._host.frame)
+            if self.state.setlist is not None:
+                count = min(count, self._tick())
+            block = self._host.render(count)
             self._sink.write(block[self._skip :, self._heard_channels])
             self._skip = max(0, self._skip - len(block))
             for event in self._host.events():
                 fact = fact_of(event, self._rate)
-                if isinstance(fact, DeckEnded):
+                if isinstance(fact, DeckEnded) or event["kind"] == EventKind.PAD_ENDED:
                     self._last_sound = max(self._last_sound, int(event["frame"]))
                 if fact is not None:
                     self._take(fact)
@@ -206,6 +256,18 @@ class _Player:
                 self._told = self._host.frame
                 self._host.collect()
                 self._on_progress(self._host.frame / self._rate)
+
+    def _tick(self) -> int:
+        """Tell an open setlist the time where that is due; return how many frames may be rendered now.
+
+        Ticks lie on frames of their own and the answer is fetched at once, so the size of a block changes nothing.
+        """
+        frame = self._host.frame
+        if frame < self._tick_due:
+            return self._tick_due - frame
+        self._tick_due = (frame // self._tick_frames + 1) * self._tick_frames
+        self._take(SetlistTick(frame))
+        return 1
 
     def _take(self, event: Intent | Fact) -> None:
         """Make one step and perform what it asks for."""
@@ -216,8 +278,13 @@ class _Player:
             match effect:
                 case EngineCommand():
                     commands.append(effect)
+                    self._last_sound = max(self._last_sound, effect.frame)
+                case OpenSetlist():
+                    facts.append(self._house.setlist(effect.name, endless=self._endless))
                 case LoadTrack():
                     facts += self._load(effect)
+                case LoadPad():
+                    facts += self._load_pad(effect)
                 case SetGrid():
                     places = [beat * self._rate for beat in effect.beats]
                     self._host.set_grid(effect.deck, effect.token, places, effect.origin)
@@ -239,6 +306,28 @@ class _Player:
         token, material = self._materials[deck]
         return TrackMeasured(deck, token, lufs_of(material.mix.audio.T, self._rate))
 
+    def _load_pad(self, wish: LoadPad) -> list[Fact]:
+        from audio.host import SlotMemory
+
+        if not wish.source:
+            self._host.load_pad(wish.bank, wish.pad, None)
+            return []
+        try:
+            source = read_source(wish.source)
+            found = self._house.get(source.name, self._line)
+            slot = found.mix
+            if source.stem:
+                if source.stem not in STEMS or STEMS.index(source.stem) not in found.stems:
+                    raise ValueError(f"{source.name} has no {source.stem} stem")
+                slot = found.stems[STEMS.index(source.stem)]
+            start_s, stop_s = stretch_of(source, found.frames / self._rate)
+        except ValueError as fault:
+            return [PadLoadFailed(wish.bank, wish.pad, wish.token, "pad_failed", str(fault))]
+        first, lead, stop = stretch_frames(start_s, stop_s, self._rate)
+        self._host.load_pad(wish.bank, wish.pad, SlotMemory.whole(slot.audio[first:stop]), lead)
+        name = f"{found.title} ({source.stem})" if source.stem else found.title
+        return [PadLoaded(wish.bank, wish.pad, wish.token, wish.source, name, stop_s - start_s)]
+
     def _load(self, wish: LoadTrack) -> list[Fact]:
         material = self._house.get(wish.track_id, self._line)
         position = round(wish.position_s * self._rate)
@@ -252,6 +341,7 @@ class _Player:
                 material.frames / self._rate,
                 material.grid,
                 material.marks,
+                Rehearsal(material.sections),
             )
         ]
         self._materials[wish.deck] = (wish.token, material)

@@ -61,7 +61,10 @@ from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
 from server.session.intent import Intent
 from server.session.log import IntentLog
+from server.session.sampling import with_pads
 from server.session.show import Show
+from server.setlist_keeper import SetlistKeeper
+from server.setlists import Shelf
 from server.settings import Settings
 from server.spotify import Spotify
 from server.start import audio_settings
@@ -167,6 +170,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
 
         deckhand = EngineDeckhand(library, on_lost=keeper.lost)
         state, restored = await anyio.to_thread.run_sync(persistence.restore, settings.data / "show.json")
+        state = with_pads(state, await library.pads(await library.owner_id()))
         logs: list[IntentLog] = []  # none, or the one of --log as soon as the engine is there
 
         def take_down(intent: Intent, now: float) -> None:
@@ -212,6 +216,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             MidiDesk(midi),
             lan,
             Spotify(settings.spotify_client_id, settings.spotify_client_secret),
+            Shelf(settings.data / "setlists"),
         )
         _connect(services, await store.arriving(db))
         app = build_app(services, hosts)
@@ -225,6 +230,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         )  # fmt: skip
         deckhand.recorded_s = recording.seconds
         stack.push_async_callback(recording.stop)
+        setlists = SetlistKeeper(show, services.setlists, library, auth.owner_id, deckhand.frame)
+        deckhand.on_setlist = setlists.open
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
         kept = Keeper(show.notice)
         await tasks.start(kept.begin, "the decks", partial(deckhand.run, show.report, show.notice))
@@ -240,6 +247,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),
             ("the watched folders", _watcher(services).run),
             ("the DAW", DawSurface(show).run),
+            ("the setlist", setlists.run),
             ("the network for phones", partial(lan.run, app)),
         ):
             tasks.start_soon(kept.keep, name, work)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from server.live import LiveHub
     from server.session.deckhand import EngineDeckhand
     from server.session.show import Show
+    from server.setlists import Shelf
     from server.settings import Settings
     from server.spotify import Spotify
     from server.surfaces.midi_desk import MidiDesk
@@ -51,6 +52,7 @@ class Services:
     midi: "MidiDesk"
     lan: "Lan"
     spotify: "Spotify"
+    setlists: "Shelf"
 
     def alive(self) -> Alive:
         """Return what is connected and how the engine is, for metrics."""

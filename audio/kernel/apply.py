@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family of the kind: deck | stem | mixer | transport | pitch | strip --> checked, clamped --> wishes, ramps' targets
+    family: deck | stem | mixer | transport | pitch | strip | practice | pad --> checked --> wishes, ramps' targets
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -12,13 +12,16 @@ import numpy as np
 
 from audio.commands import RATE_LIMITS, TRIM_LIMITS, CommandKind, EventKind
 from audio.kernel import transport
+from audio.kernel.apply_practice import FIRST_PRACTICE, LAST_PRACTICE, apply_practice
+from audio.kernel.apply_sampler import FIRST_SAMPLER, LAST_SAMPLER, apply_sampler
 from audio.kernel.apply_strip import FIRST_STRIP, LAST_STRIP, apply_strip, move, set_cross, set_trim
 from audio.kernel.compiled import compiled
+from audio.kernel.count_in import begin_count, cancel_count
 from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.layout import NONE, UNCHANGED
 from audio.kernel.motion import follow_speed
-from audio.kernel.places import go_to, in_phase
+from audio.kernel.places import go_to, here, in_phase
 from audio.kernel.ramps import clamp, glide
 from audio.kernel.requests import follow_requests
 from audio.kernel.stretched import PITCH_KINDS, apply_pitch
@@ -83,10 +86,11 @@ def _apply_stem(k: Any, deck: Any, slot: int, kind: int, a: float) -> bool:
 
 @compiled
 def _play(k: Any, number: int, deck: Any, on: bool) -> bool:
-    """Play, on the leader's beat when the deck is quantised or in sync, or pause."""
+    """Play, after its count-in or on the leader's beat when the deck is quantised or in sync, or pause."""
     if not on:
         lifted = deck.hand
         stop_playing(deck)
+        cancel_count(deck)
         if lifted:
             # A record under a hand sounds until the hand is off it.
             deck.want_play = 1
@@ -95,7 +99,12 @@ def _play(k: Any, number: int, deck: Any, on: bool) -> bool:
     held = deck.heads[0].tape != NONE and deck.want_tape == UNCHANGED
     if not held and deck.want_tape < 0:
         return False
+    if deck.count.active:
+        return True
     if held and not deck.want_play:
+        if deck.count.beats:
+            begin_count(k, deck, k.frame, here(deck))
+            return True
         start_in_time(k, number, deck)
     deck.want_play = 1
     deck.preview = 0
@@ -162,8 +171,15 @@ def apply(k: Any, address: int, command: Any) -> None:
         elif PITCH_KINDS[0] <= kind <= PITCH_KINDS[1]:
             if number < DECKS and (token == 0 or token == k.decks[number].token):
                 done = apply_pitch(k.decks[number], kind, a)
+        elif FIRST_PRACTICE <= kind <= LAST_PRACTICE:
+            if number < DECKS and np.isfinite(command.b):
+                deck = k.decks[number]
+                if token == 0 or token == deck.token:
+                    done = apply_practice(k, address, number, deck, slot, kind, a, command.b)
         elif FIRST_STRIP <= kind <= LAST_STRIP:
             done = apply_strip(k, number, slot, kind, a)
+        elif FIRST_SAMPLER <= kind <= LAST_SAMPLER:
+            done = np.isfinite(command.b) and apply_sampler(k, number, slot, kind, a, command.b)
         elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:

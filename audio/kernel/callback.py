@@ -101,7 +101,7 @@ def _timed(address: int, out: int, frames: int) -> None:
     note_load(address, k, begun, frames / k.rate)
 
 
-@c_function(types.int32(types.voidptr, types.voidptr, types.uint64, types.voidptr, types.uint64, types.voidptr))
+@c_function(types.int32(types.voidptr, types.voidptr, types.int64, types.voidptr, types.uint64, types.voidptr))
 def _callback(source: Any, out: Any, frames: int, times: Any, flags: int, state: Any) -> int:
     """PaStreamCallback: fill `out`; `state` is the host's `state_pointer`."""
     address = as_address(state)

@@ -19,9 +19,12 @@ from typing import Any, Final, TypeVar
 import numba
 from numba.extending import intrinsic
 
+from audio.kernel.drafts import Draft, Whole, canonical, short_names
+
 _config: Any = numba.config
 _HERE: Final = Path(__file__).resolve().parent
 _SHARED: Final = ("commands.py", "rings.py", "units.py")
+_NO_WRAPPERS: Final[Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _STALE_S: Final = 86_400.0
 
 Single = Any
@@ -64,22 +67,38 @@ def _decorate(wrap: Callable[[Any], Any], function: Any) -> Any:
     before = _config.CACHE_DIR
     _config.CACHE_DIR = _cache_folder()
     try:
-        return wrap(function)
+        with short_names():
+            return wrap(function)
     finally:
         _config.CACHE_DIR = before
 
 
 def compiled(function: Function) -> Function:
-    """Compile `function` for the kernel when it is first called."""
-    made: Function = _decorate(numba.njit(cache=True, nogil=True, error_model="numpy"), function)
+    """Make an inner function of the kernel: one that compiled code calls, and Python does not."""
+    made = specialised(function)
+    canonical(made)
+    return made
+
+
+def specialised(function: Function) -> Function:
+    """Make an inner function that is compiled for each constant it is called with."""
+    made: Function = numba.njit(pipeline_class=Draft, error_model="numpy", nogil=True, **_NO_WRAPPERS)(function)
+    return made
+
+
+def plain(function: Function) -> Function:
+    """Return the Python that an inner function is made of, to be called with NumPy's records."""
+    made: Function = getattr(function, "py_func", function)
     return made
 
 
 def compiled_as(signature: Any) -> Callable[[Function], Function]:
-    """Compile a function for the kernel with `signature`, at once."""
+    """Compile an entry point of the kernel, which Python calls, with `signature`, at once."""
 
     def wrap(function: Function) -> Function:
-        made: Function = _decorate(numba.njit(signature, cache=True, nogil=True, error_model="numpy"), function)
+        made: Function = _decorate(
+            numba.njit(signature, cache=True, nogil=True, error_model="numpy", pipeline_class=Whole), function
+        )
         return made
 
     return wrap
@@ -87,7 +106,9 @@ def compiled_as(signature: Any) -> Callable[[Function], Function]:
 
 def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function as one that C can call, at once; its `address` is the pointer."""
-    return lambda function: _decorate(numba.cfunc(signature, cache=True, error_model="numpy"), function)
+    return lambda function: _decorate(
+        numba.cfunc(signature, cache=True, error_model="numpy", pipeline_class=Whole), function
+    )
 
 
 def in_llvm(function: Callable[..., Any]) -> Callable[..., Any]:

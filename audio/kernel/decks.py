@@ -15,14 +15,18 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import EventKind
+from audio.kernel.click import clicks, forget_place, frames_to_click, watch_beat
 from audio.kernel.compiled import compiled
+from audio.kernel.count_in import cancel_count
 from audio.kernel.cues import forget_cues
 from audio.kernel.events import report
-from audio.kernel.heads import settle, steady_run
+from audio.kernel.heads import place_of, settle, steady_run
 from audio.kernel.layers import forget_layers, frames_to_turn, turn_layers
 from audio.kernel.layout import HEADS, NONE, TAPES, UNCHANGED
 from audio.kernel.loops import forget_loop, frames_to_seam, seam_due, seam_frames, seam_jump
 from audio.kernel.motion import start_speed
+from audio.kernel.mute_regions import forget_regions, frames_to_region, look_at_regions
+from audio.kernel.passes import is_plain, tell_pass, turn_pass
 from audio.kernel.playing import end_missing, play_head, prepare_head, tell_stems
 from audio.kernel.ramps import advance_rate, glide, snap
 from audio.kernel.requests import follow_requests, forget_stems, is_heard, others_heard
@@ -71,6 +75,7 @@ def _come_in(k: Any, address: int, number: int, deck: Any, frames: int) -> None:
     Pre: it holds a tape and does not sound.
     """
     await_stems(k, address, number, deck)
+    look_at_regions(deck)
     follow_requests(k, deck)
     if deck.play:
         main = deck.heads[0]
@@ -87,11 +92,14 @@ def _cross_seam(k: Any, address: int, number: int, deck: Any) -> None:
         return
     main = deck.heads[0]
     frames = seam_frames(k, deck)
-    jump = seam_jump(k, deck)
     end_missing(k, address, number, main, deck.token)
     _leave_behind(deck, which, frames)
-    main.sounding = 0
-    main.index += jump
+    tell_pass(k, address, number, deck)
+    if is_plain(deck):
+        main.sounding = 0
+        main.index += seam_jump(k, deck)
+    elif not turn_pass(k, address, number, deck):
+        return
     _come_in(k, address, number, deck, frames)
 
 
@@ -102,6 +110,10 @@ def _forget_track(k: Any, deck: Any) -> None:
     forget_loop(deck)
     forget_cues(deck)
     forget_layers(deck)
+    forget_regions(deck)
+    cancel_count(deck)
+    forget_place(deck)
+    deck.pass_rate = 0.0
     deck.slipping = 0
     deck.winding = 0
     deck.hand = 0
@@ -213,6 +225,11 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
             _cross_seam(k, address, number, deck)
         # After the seam, which is a jump that the ring has to be looked at for.
         follow_stretch(k, address, number, deck)
+        if deck.heads[0].sounding:
+            if look_at_regions(deck):
+                follow_requests(k, deck)
+            if clicks(deck):
+                watch_beat(deck, k.frame + at)
         run = count - at
         steady = not turn_layers(k, deck)
         for which in range(HEADS):
@@ -224,6 +241,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
                 allowed = steady_run(k, deck, deck.heads[which], run)
                 if which == 0 and allowed > 1:
                     allowed = frames_to_turn(k, deck, frames_to_seam(k, deck, allowed))
+                    allowed = frames_to_click(deck, frames_to_region(deck, allowed))
                 steady = steady and allowed > 0
                 run = min(run, max(1, allowed))
         if not steady:
@@ -232,6 +250,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
             if deck.heads[which].sounding:
                 play_head(k, address, number, deck, which, run, steady)
         remember_place(deck)
+        deck.click.goes_on = place_of(deck.heads[0])
         strip(k, deck, at, run)
         if deck.slipping:
             run_on(deck, run)

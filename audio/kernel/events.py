@@ -6,6 +6,8 @@ Units: as `audio/commands.py` says for each kind.
 
 from typing import Any, Final
 
+import numpy as np
+
 from audio.commands import EVENT
 from audio.kernel.atomics import load_acquire, record_at, store_release
 from audio.kernel.compiled import compiled
@@ -23,7 +25,7 @@ _PRIVATE_RECORDS: Final = ADDRESS["host_events"]
 @compiled
 def _push(
     tail_at: int, head_at: int, records: int, mask: int, kind: int, deck: int, slot: int, frame: int, a: float, b:
-    float, token: int,
+    float, token: Any,
 ) -> bool:  # fmt: skip
     tail = load_acquire(tail_at)
     waiting = tail - load_acquire(head_at)
@@ -45,6 +47,11 @@ def _push(
 @compiled
 def report(k: Any, address: int, kind: int, deck: int, slot: int, a: float, b: float, token: int) -> None:
     """Put one event into both rings; `address` is where the state `k` lies."""
+    _report(k, address, kind, deck, slot, float(a), float(b), np.uint64(token))
+
+
+@compiled
+def _report(k: Any, address: int, kind: int, deck: int, slot: int, a: float, b: float, token: Any) -> None:
     frame = k.frame + k.cursor
     if not _push(
         k.events, k.events + _HEAD, k.events + _RECORDS, k.event_mask,

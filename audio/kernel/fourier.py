@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from audio.kernel.compiled import compiled
+from audio.kernel.compiled import compiled, specialised
 
 LENGTH: Final = 4096
 """Six passes of radix 4."""
@@ -47,7 +47,7 @@ def _first_pass(x: Any, y: Any, u: Any, v: Any, turn: Any) -> None:
         v[4 * p + 3] = gr * turn[1, 3 * p] + gi * turn[0, 3 * p]
 
 
-@compiled
+@specialised
 def _pass(x: Any, y: Any, u: Any, v: Any, turn: Any, stride: int) -> None:
     quarter = LENGTH // 4 // stride
     for p in range(quarter):

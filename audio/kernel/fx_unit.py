@@ -215,4 +215,4 @@ def sleep_deck_effects(k: Any, deck: Any, count: int) -> None:
 @compiled
 def run_master_effect(k: Any, count: int) -> None:
     """Take `count` frames of the master bus through its effect."""
-    run_unit(k, k.master_effect, k.beats[DECKS], k.master_bus, count, _FOREVER)
+    run_unit(k, k.master_effect, k.beats[DECKS], k.master_bus[:], count, _FOREVER)

@@ -6,6 +6,7 @@
      |    |- strip: volume, trim, side, source, 8 stem strips, 2 effects
      |    |- heads (4): 0 is the deck's playhead, 1 to 3 finish what it left (seek, pause, swap)
      |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops
+     |- sampler: pads of all banks, voices, clock, sequencer (sampler_state.py)
      |- scheduled commands (1024)
      |- host ring: pointer commands, written by KernelHost alone
      '- scratch: buses of one segment
@@ -24,8 +25,11 @@ from audio.kernel.bank import BANK
 from audio.kernel.fx_state import BEAT, EFFECT, TICK
 from audio.kernel.lane_filters import WEIGH_STATES
 from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS
-from audio.kernel.ramps import RAMP
+from audio.kernel.practice_state import CLICK, CLICK_ROOM, COUNT_IN, LEVELS, MUTES
+from audio.kernel.ramps import RAMP, RATE_RAMP
+from audio.kernel.sampler_state import SAMPLER
 from audio.kernel.sinc import TAPS
+from audio.kernel.slots import SLOT
 from audio.rings import CLOCK, CONSUMED, PRODUCED
 from audio.units import BUS_CHANNELS, DECKS, EFFECT_UNITS, MOST_CHANNELS, STEM_SLOTS
 
@@ -68,11 +72,6 @@ UNCHANGED: Final = -2
 
 ROUTE: Final = np.dtype([("pair", "<i4"), ("wanted", "<i4"), ("level", RAMP)], align=True)
 """Where something goes: output pair `pair`; on its way to `wanted` its level falls to 0 first."""
-
-RATE_RAMP: Final = np.dtype([("value", "<f8"), ("target", "<f8"), ("step", "<f8"), ("left", "<i8")], align=True)
-
-SLOT: Final = np.dtype([("audio", "<i8"), ("ready", "<i8"), ("frames", "<i8"), ("chunks", "<i8")], align=True)
-"""Address of float32 (frames, 2), address of one readiness byte for each chunk. `audio` of 0: nothing here."""
 
 TAPE: Final = np.dtype(
     [
@@ -245,6 +244,13 @@ DECK: Final = np.dtype(
         ("layers", LAYER, (STEM_SLOTS,)),
         ("effects", EFFECT, (EFFECT_UNITS,)),
         ("effects_until", "<i8"),
+        # Practising: `pass_rate` is the speed of the loop's next pass, 0 for the same; `pre_roll` the beats before it.
+        ("click", CLICK),
+        ("count", COUNT_IN),
+        ("pass_rate", "<f8"),
+        ("pre_roll", "<f8"),
+        ("region_mask", "<i4"),
+        ("mutes", MUTES, (STEM_SLOTS,)),
     ],
     align=True,
 )
@@ -260,12 +266,14 @@ effects has died away.
 Where the playhead goes next: `heads[0]` is its place, `rate` its speed, negative backwards; `loop_in`, `loop_out` and
 `loop_active` the loop, which it takes while `loop_inside` is set, `loop_length` being its exact length and `loop_debt`
 what whole frames have left over of it. `pace` is the speed asked for, `follow` the speed that the leader asks for, and
-`drive` the speed without hand, brake and spin-back. While `slipping` the track would be at `slip_index`."""
+`drive` the speed without hand, brake and spin-back. While `slipping` the track would be at `slip_index`. `region_mask`
+has a bit for each stem that is mute somewhere."""
 
 HOST_LOAD: Final = 1
 HOST_BIND: Final = 2
 HOST_EJECT: Final = 3
 HOST_GRID: Final = 4
+HOST_PAD: Final = 5
 
 HOST_COMMAND: Final = np.dtype(
     [
@@ -281,7 +289,8 @@ HOST_COMMAND: Final = np.dtype(
     ],
     align=True,
 )
-"""A pointer command. `mask`: stem slots that this record brings; `clear`: stem slots that it takes away."""
+"""A pointer command. `mask`: stem slots that this record brings; `clear`: stem slots that it takes away. HOST_PAD
+brings `mix` to pad `mask` of bank `deck`; `position` frames of it lie before the sample."""
 
 STATE: Final = np.dtype(
     [
@@ -322,6 +331,8 @@ STATE: Final = np.dtype(
         ("beats", BEAT, (DECKS + 1,)),
         ("fx_lead", "<i8"),
         ("master_gain", RAMP),
+        ("click_frames", "<i8"),
+        ("click_sounds", "<f4", (len(LEVELS), CLICK_ROOM)),
         ("limiter_gain", "<f4"),
         ("limiter_hold", "<i4"),
         ("limiter_low", "<f4"),
@@ -375,6 +386,7 @@ STATE: Final = np.dtype(
         ("spare", "<i4"),
         ("waiting", "<i4"),
         ("decks", DECK, (DECKS,)),
+        ("sampler", SAMPLER),
         # Scratch of one segment.
         ("bus", "<f4", (STEM_SLOTS + 1, 2, SEGMENT)),
         ("deck_bus", "<f4", (DECKS, 2, 2, SEGMENT)),
@@ -385,6 +397,7 @@ STATE: Final = np.dtype(
         ("peaks", "<f4", (SEGMENT,)),
         ("curve_row", "<f4", (2, SEGMENT)),
         ("master_bus", "<f4", (2, SEGMENT)),
+        ("pad_bus", "<f4", (2, SEGMENT)),
         ("cue_bus", "<f4", (2, SEGMENT)),
         ("outputs", "<f4", (BUS_PAIRS, 2, SEGMENT)),
         ("stereo", "<f4", (SEGMENT, 2)),

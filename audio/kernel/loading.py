@@ -18,13 +18,16 @@ from audio.kernel.layout import (
     HOST_EJECT,
     HOST_GRID,
     HOST_LOAD,
+    HOST_PAD,
     NONE,
     TAPES,
     UNCHANGED,
     HostCommand,
 )
 from audio.kernel.requests import others_heard
-from audio.units import STEM_SLOTS
+from audio.kernel.sampler import silence_pad
+from audio.kernel.sequencer import forget_hit
+from audio.units import PADS, STEM_SLOTS
 
 _TAIL: Final = ADDRESS["host_produced"]
 _HEAD: Final = ADDRESS["host_consumed"]
@@ -127,12 +130,26 @@ def _take_grid(deck: Any, command: Any) -> None:
 
 
 @compiled
+def _take_pad(k: Any, command: Any) -> None:
+    """Give a pad another sample, or none; what sounds of the old one fades out."""
+    number = command.deck * PADS + command.mask
+    pad = k.sampler.pads[number]
+    silence_pad(k, number)
+    forget_hit(k, number)
+    _put_slot(pad.slot, command.mix)
+    pad.lead = command.position
+
+
+@compiled
 def take_host_commands(k: Any, address: int) -> None:
     """Take what KernelHost has put into the private ring."""
     tail = load_acquire(address + _TAIL)
     head = load_acquire(address + _HEAD)
     for n in range(min(tail - head, HOST_CAPACITY)):
         command = record_at(address + _RECORDS + ((head + n) % HOST_CAPACITY) * _SIZE, HostCommand)
+        if command.kind == HOST_PAD:
+            _take_pad(k, command)
+            continue
         deck = k.decks[command.deck]
         if command.kind == HOST_LOAD:
             _load(deck, command)

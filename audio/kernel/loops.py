@@ -42,11 +42,19 @@ def seam_frames(k: Any, deck: Any) -> int:
 
 
 @compiled
+def find_pre_roll(k: Any, deck: Any) -> int:
+    """Return by how many track frames a pass begins before the loop: none in a roll, and none before the track."""
+    if deck.pre_roll <= 0.0 or deck.loop_roll:
+        return 0
+    return min(deck.loop_in, int(np.rint(deck.loop_in - moved_by(k, deck, float(deck.loop_in), -deck.pre_roll))))
+
+
+@compiled
 def _lead(k: Any, deck: Any) -> float:
     """Return how many track frames before the end of the loop its seam begins: the length of the cross-fade, or 0 where
     the track has no sound before the beginning of the loop (behind its end, backwards) to fade in with."""
     travel = seam_frames(k, deck) * abs(deck.rate.value)
-    room = deck.loop_in if deck.rate.value >= 0.0 else track_frames(deck) - deck.loop_out
+    room = deck.loop_in - find_pre_roll(k, deck) if deck.rate.value >= 0.0 else track_frames(deck) - deck.loop_out
     return travel if room >= travel else 0.0
 
 
@@ -77,7 +85,7 @@ def seam_jump(k: Any, deck: Any) -> int:
     exact = passes * deck.loop_length + deck.loop_debt
     whole = np.rint(exact)
     deck.loop_debt = exact - whole
-    return int(-whole) if forwards else int(whole)
+    return int(-whole) - find_pre_roll(k, deck) if forwards else int(whole)
 
 
 @compiled

@@ -131,7 +131,7 @@ def _route(k: Any, deck: Any, bus: Any, count: int) -> None:
     route = deck.output
     if is_steady(route) and pair_of(k, route) == 0:
         gain_both(bus[0], bus[1], deck.cross, count)
-        _add(bus, k.master_bus, count)
+        _add(bus, k.master_bus[:], count)
         return
     for n in range(count):
         pair = pair_of(k, route)

@@ -127,7 +127,7 @@ def deliver(address: int, out: int, frames: int) -> None:
     note_load(o.state, k, begun, frames / o.rate)
 
 
-@c_function(types.int32(types.voidptr, types.voidptr, types.uint64, types.voidptr, types.uint64, types.voidptr))
+@c_function(types.int32(types.voidptr, types.voidptr, types.int64, types.voidptr, types.uint64, types.voidptr))
 def _callback(source: Any, out: Any, frames: int, times: Any, flags: int, outlet: Any) -> int:
     """PaStreamCallback: fill `out`; `outlet` is the address of an OUTLET."""
     address = as_address(outlet)

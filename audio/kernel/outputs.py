@@ -118,6 +118,6 @@ def _write_pair(rows: Any, out: int, channels: int, pair: int, count: int) -> No
 def write_outputs(k: Any, out: int, count: int) -> None:
     """Write `count` frames of all channels, interleaved, to address `out`."""
     channels = k.channels
-    _write_pair(k.master_bus, out, channels, 0, count)
+    _write_pair(k.master_bus[:], out, channels, 0, count)
     for pair in range(1, channels // 2):
         _write_pair(k.outputs[pair], out, channels, pair, count)

@@ -19,6 +19,7 @@ from audio.kernel.layout import NONE
 from audio.kernel.loudness import MASTER
 from audio.kernel.motion import direction
 from audio.kernel.requests import pending_mask, stem_mask
+from audio.kernel.sampler import publish_sampler
 from audio.kernel.sync import tempo_of
 from audio.rings import MASTER_CAPACITY, MASTER_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
 from audio.units import DECKS, STEM_SLOTS
@@ -38,7 +39,9 @@ def _fill_deck(k: Any, number: int, deck: Any, view: Any) -> None:
     view.position = max(0.0, deck.seek_to if deck.want_seek else place_of(head))
     view.duration = deck.tapes[head.tape].mix.frames if held else 0
     view.rate = deck.rate.target if deck.want_play else deck.drive * direction(deck)
-    view.playing = deck.want_play
+    if deck.count.active:
+        view.rate = 0.0
+    view.playing = deck.want_play | deck.count.active
     view.source = deck.source
     mask = stem_mask(deck)
     view.stems_audible = 1 if head.blend > 0.0 and mask != 0 else 0
@@ -89,6 +92,7 @@ def publish_snapshot(k: Any) -> None:
     view.events_lost = k.events_lost
     view.tempo = k.tempo
     view.stretch_lost = k.stretch_lost
+    publish_sampler(k, view)
     store_release(slot, 2 * number)
     store_release(k.snapshots, number)
 

@@ -14,6 +14,9 @@ from audio.kernel.compiled import Single, compiled
 RAMP: Final = np.dtype([("value", "<f4"), ("target", "<f4"), ("step", "<f4"), ("left", "<i4")], align=True)
 """A value on its way: `left` more frames of `step`, then exactly `target`."""
 
+RATE_RAMP: Final = np.dtype([("value", "<f8"), ("target", "<f8"), ("step", "<f8"), ("left", "<i8")], align=True)
+"""The same for a speed, in double precision."""
+
 
 @compiled
 def snap(ramp: Any, value: Single) -> None:

@@ -1,6 +1,6 @@
 """One block of sound: the function that the sound card, the null device, the offline renderer and the tests call.
 
-    commands --> decks (4) --> mixer --> master bus --> effect, level --> limiter --> out channels 0, 1 --> master ring
+    commands --> decks (4) --> mixer --> master bus --> effect, click, level --> limiter --> out 0, 1 --> master ring
                                  '-----> headphones, booth, outputs of their own ----> the other channels
 
 Owner: the kernel. Deterministic: the same state, commands and audio give the same bits, whatever the block sizes;
@@ -14,7 +14,9 @@ import numpy as np
 from numba.core import types
 
 from audio.kernel.atomics import call_block, load_acquire, put_float, record_at, store_release
+from audio.kernel.click import sound_clicks
 from audio.kernel.compiled import c_function, compiled, compiled_as
+from audio.kernel.count_in import click_count, frames_to_start
 from audio.kernel.decks import await_stems, play_deck, reconcile, retire
 from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
 from audio.kernel.fx_beat import keep_beats
@@ -28,6 +30,8 @@ from audio.kernel.mixer import mix_decks
 from audio.kernel.motion import TICK, steer
 from audio.kernel.outputs import empty_outputs, keep_booth, mix_outputs, write_outputs
 from audio.kernel.publish import publish_master, publish_snapshot
+from audio.kernel.sampler import play_pads
+from audio.kernel.sequencer import frames_to_strike, keep_time, strike_due
 from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
 from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
@@ -45,11 +49,14 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     left, right = k.master_bus[0], k.master_bus[1]
     empty_outputs(k, count)
     for number in range(DECKS):
+        click_count(k, k.decks[number], count)
         play_deck(k, address, number, k.decks[number], count)
     if k.frame & (SEGMENT - 1) == 0:
         keep_beats(k)
     mix_decks(k, count)
+    play_pads(k, address, count)
     run_master_effect(k, count)
+    sound_clicks(k, count)
     if k.channels > 2:
         keep_booth(k, count)
     gain_both(left, right, k.master_gain, count)
@@ -105,11 +112,15 @@ def _block(k: Any, address: int, out: int, frames: int) -> None:
         for number in range(DECKS):
             deck = k.decks[number]
             tell_beat(deck)
+            count = min(count, frames_to_start(k, deck))
             if not reconcile(k, address, number, deck):
                 # The wish is granted in the frame in which a head falls silent.
                 for which in range(1, len(deck.heads)):
                     if deck.heads[which].sounding:
                         count = min(count, max(1, deck.heads[which].fade.left))
+        keep_time(k)
+        strike_due(k)
+        count = min(count, frames_to_strike(k))
         _segment(k, address, out + 4 * done * k.channels, count)
         done += count
         k.frame += count

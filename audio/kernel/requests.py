@@ -1,8 +1,8 @@
-"""Requests: mutes and solos that wait for stems, and the gains that follow from what applies.
+"""Requests: mutes, mute regions and solos that wait for stems, and the gains that follow from what applies.
 
-    asked for (mute, solo) --> applies? --> on (mute_on, solo_on) --> gains of each stem, left and right
-                                  |                             '---> stand-in: level of the mix in a gap
-                                  '-- no: pending
+    asked for (mute, solo, region) --> applies? --> on (mute_on, solo_on) --> gains of each stem, left and right
+                                          |                             '---> stand-in: level of the mix in a gap
+                                          '-- no: pending
 
 A mix cannot be muted in part. Where stems are asked for and not ready, a new mute waits and shows; one that applied
 before stays, and the mix stands in at the level of what is left.
@@ -46,6 +46,7 @@ def forget_stems(k: Any, deck: Any) -> None:
             deck.energy_sum[slot, lane] = 0.0
         deck.mute_on[slot] = 0
         deck.solo_on[slot] = 0
+        deck.mutes[slot].on = 0
 
 
 @compiled
@@ -63,7 +64,7 @@ def pending_mask(deck: Any) -> int:
     pending = 0
     for slot in range(STEM_SLOTS):
         differs = deck.mute[slot] != deck.mute_on[slot] or deck.solo[slot] != deck.solo_on[slot]
-        if differs and (mask == 0 or mask >> slot & 1):
+        if (differs or deck.mutes[slot].wanted != deck.mutes[slot].on) and (mask == 0 or mask >> slot & 1):
             pending |= 1 << slot
     return pending
 
@@ -72,7 +73,8 @@ def pending_mask(deck: Any) -> int:
 def _asks_for_nothing(deck: Any) -> bool:
     mask = stem_mask(deck)
     for slot in range(STEM_SLOTS):
-        if (mask == 0 or mask >> slot & 1) and (deck.mute[slot] or deck.solo[slot]):
+        asked = deck.mute[slot] or deck.solo[slot] or deck.mutes[slot].wanted
+        if (mask == 0 or mask >> slot & 1) and asked:
             return False
     return True
 
@@ -91,6 +93,7 @@ def follow_requests(k: Any, deck: Any) -> None:
         for slot in range(STEM_SLOTS):
             deck.mute_on[slot] = deck.mute[slot]
             deck.solo_on[slot] = deck.solo[slot]
+            deck.mutes[slot].on = deck.mutes[slot].wanted
     quiet = not others_heard(deck)
     stems_silent = quiet and (main.blend == 0.0 or not is_heard(deck))
     mix_silent = quiet and (main.blend == 1.0 or not is_heard(deck))
@@ -102,7 +105,7 @@ def follow_requests(k: Any, deck: Any) -> None:
     asked, left = np.float32(0.0), np.float32(0.0)
     for slot in range(STEM_SLOTS):
         gain = deck.stem_volume[slot]
-        if deck.mute_on[slot] or (soloed and not deck.solo_on[slot]):
+        if deck.mute_on[slot] or deck.mutes[slot].on or (soloed and not deck.solo_on[slot]):
             gain = np.float32(0.0)
         to_left = gain * min(np.float32(1.0), np.float32(1.0) - deck.stem_pan[slot])
         to_right = gain * min(np.float32(1.0), np.float32(1.0) + deck.stem_pan[slot])

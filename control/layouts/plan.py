@@ -199,18 +199,22 @@ def _stem_rows(deck: int) -> _Named:
 
 
 def _practice() -> _Sections:
-    yield "Song", _aliases("/transport/", "/track/", "/bpm") | _below("/practice/")
+    yield "Song", _aliases("/transport/", "/track/", "/bpm", "/practice/")
     yield "Stems", _by_part(_aliases("/stem/"))
     yield "Speed", _where(lambda path: path.startswith("/deck/1/") and path.split("/")[3] in _SPEED)
     yield "Out", _below("/mixer/")
 
 
-_SPEED: Final = ("position", "rate", "pitch_fader", "pitch_range", "keylock", "pitch", "bend", "loop", "duration")
+_SPEED: Final = (
+    "position", "rate", "pitch_fader", "pitch_range", "keylock", "pitch", "bend", "loop", "duration", "click",
+    "countin", "trainer",
+)  # fmt: skip
 
 
 def _classic() -> _Sections:
     yield "Stems", _by_part(_aliases("/stem/"))
-    yield "Transport", _aliases("/transport/", "/track/", "/bpm") | _below("/pad/")
+    yield "Transport", _aliases("/transport/", "/track/", "/bpm")
+    yield "Pads", _where(lambda path: path.startswith("/pad/") and path.count("/") == 2)
 
 
 _LAYOUTS: Final[dict[str, tuple[str, Screen, Callable[[], Iterable[tuple[str, _Named]]]]]] = {

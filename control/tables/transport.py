@@ -21,6 +21,10 @@ def _reading(path: str, description: str, unit: str = "s", default: float = -1.0
     return Control(path, Kind.CONTINUOUS, description, unit, -1.0, None, default, access=Access.READ)
 
 
+def _place(path: str, description: str) -> Control:
+    return Control(path, Kind.CONTINUOUS, description, "s", -1.0, None, -1.0)
+
+
 def transport_rows(n: int) -> Iterator[Control]:
     """Yield the transport's rows of deck `n` (from 1)."""
     deck = f"/deck/{n}"
@@ -71,8 +75,8 @@ def _loop_rows(n: int) -> Iterator[Control]:
         f"{loop}/roll", Kind.CONTINUOUS, f"Loop this many beats of {deck} while the track runs on; 0 goes back to it",
         "beats", 0.0, 64.0, 0.0,
     )  # fmt: skip
-    yield _reading(f"{loop}/start", f"Where the loop of {deck} begins")
-    yield _reading(f"{loop}/end", f"Where the loop of {deck} ends")
+    yield _place(f"{loop}/start", f"Where the loop of {deck} begins; write it to move that, -1 for no loop")
+    yield _place(f"{loop}/end", f"Where the loop of {deck} ends; write it to move that, -1 for no loop")
 
 
 def _hotcue_rows(n: int, number: int) -> Iterator[Control]:

@@ -15,18 +15,11 @@ import numpy.typing as npt
 
 from pipeline.analysis import barwise, beats, chords, cues, drums, harmony, loops, loudness, sections
 from pipeline.analysis import key as keys
+from pipeline.analysis.features import BASIC, FEATURES
 from pipeline.analysis.frames import Frames, Progress, scan
 from pipeline.errors import AudioRejected, UnknownFeature
 
 Field = npt.NDArray[np.float32]
-
-FEATURES: Final = (
-    "tempo", "key", "energy", "spectral", "mfcc", "chroma", "structure", "chords", "drums", "loops", "cues", "all",
-)  # fmt: skip
-"""What can be asked for."""
-
-BASIC: Final = ("tempo", "key", "energy", "spectral")
-"""What is done when nothing particular is asked for."""
 
 COLUMNS: Final = ("tempo", "key", "energy", "spectral_centroid", "spectral_rolloff", "zero_crossing_rate")
 """Names that are always in the answer, None where there is nothing to tell (no pulse, no pitch, not asked for)."""

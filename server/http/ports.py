@@ -18,8 +18,11 @@ from server.gauges import Alive
 from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
 from server.library.service import Library
+from server.pads import Pad
 from server.protocol import Peer, Value
+from server.session.facts import PadWanted
 from server.session.intent import Intent
+from server.setlists import Shelf
 from server.spotify import Spotify
 from server.surfaces.midi_desk import MidiHeard, MidiOverview, MidiTable, MidiTaken
 
@@ -64,6 +67,9 @@ class Show(Protocol):
 
     @property
     def controls(self) -> Mapping[str, Value]: ...
+    @property
+    def pads(self) -> tuple[Pad, ...]: ...
+    def report(self, fact: PadWanted) -> None: ...
     def session(self) -> tuple[int, dict[str, Value]]: ...
     def submit(self, intent: Intent) -> None: ...
     async def settle(self) -> int: ...
@@ -176,6 +182,8 @@ class HttpServices(Protocol):
     @property
     def spotify(self) -> Spotify: ...
     def alive(self) -> Alive: ...
+    @property
+    def setlists(self) -> Shelf: ...
 
 
 class Check(msgspec.Struct, frozen=True):

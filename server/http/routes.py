@@ -23,7 +23,10 @@ from server.http import (
     link_routes,
     metrics_routes,
     midi_routes,
+    practice_routes,
     recording_routes,
+    sampler_routes,
+    setlist_routes,
     show_routes,
     similar_routes,
     worker_routes,
@@ -44,6 +47,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *library_routes.ROWS,
         *export_routes.ROWS,
         *similar_routes.ROWS,
+        *practice_routes.ROWS,
         *job_routes.ROWS,
         *batch_routes.ROWS,
         *link_routes.ROWS,
@@ -51,6 +55,8 @@ def table(version: str, checks: Checks) -> list[Row]:
         *metrics_routes.ROWS,
         *midi_routes.ROWS,
         *recording_routes.ROWS,
+        *setlist_routes.ROWS,
+        *sampler_routes.ROWS,
         *worker_routes.ROWS,
     ]
     described: dict[str, Any] = {}

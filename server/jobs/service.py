@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 
 from audio.units import MODEL_RATE
-from pipeline.analysis import FEATURES
+from pipeline.analysis.features import FEATURES
 from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction, key

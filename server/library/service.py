@@ -26,15 +26,18 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import arrivals, files, marks, own_stems, tracks
+from server.library import arrivals, banks, files, finding, marks, own_stems, practice, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
+from server.library.practice import LogEntry, Progress
 from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
 from server.marks import Grid, Marks
+from server.pads import Pad
+from server.practice import Pass, Practice, Rehearsal
 from server.protocol import LibraryChanged
 
 _log = logging.getLogger(__name__)
@@ -321,6 +324,10 @@ class Library:
         """Return a track with its jobs, stems and analysis. Raises NotFound."""
         return await tracks.one(self._db, track_id, user_id)
 
+    async def find(self, user_id: int, name: str) -> UUID | None:
+        """Return the track that is meant by an id, "Artist - Title", a title or the name of a file; None for none."""
+        return await finding.find(self._db, user_id, name)
+
     async def exists(self, track_id: UUID, user_id: int) -> None:
         """Say that a track is there. Raises NotFound."""
         await tracks.row(self._db, track_id, user_id)
@@ -442,6 +449,36 @@ class Library:
         """Keep marks that did not come from the decks, and tell those that hold the track. Raises as `save_marks`."""
         await self.save_marks(track_id, wanted, user_id)
         self._tell(track_id, user_id, "changed")
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        """Return the track's sections, and how its owner has left it in practice. Raises NotFound."""
+        return Rehearsal(await practice.sections(self._db, track_id), await practice.read(self._db, track_id, None))
+
+    async def practice(self, track_id: UUID, user_id: int) -> Practice | None:
+        """Return how the user has left the track; None where they never practised it. Raises NotFound."""
+        return await practice.read(self._db, track_id, user_id)
+
+    async def save_practice(self, track_id: UUID, left: Practice) -> None:
+        """Keep how the track was left, in place of what was kept. Raises NotFound, BadRequest."""
+        await practice.save(self._db, track_id, None, left)
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        """Write a pass down, or that the one being made is clean. Raises NotFound, BadRequest."""
+        await practice.log_pass(self._db, track_id, None, made, clean=clean)
+
+    async def practice_log(self, track_id: UUID, user_id: int, limit: int) -> tuple[list[LogEntry], list[Progress]]:
+        """Return the latest of a track's log, and the progress of each section. Raises NotFound."""
+        await tracks.row(self._db, track_id, user_id)
+        entries = await practice.log(self._db, track_id, user_id, limit)
+        return entries, await practice.progress(self._db, track_id, user_id)
+
+    async def pads(self, user_id: int) -> tuple[Pad, ...]:
+        """Return the sampler's pads as a performer left them, bank by bank."""
+        return await banks.read(self._db, user_id)
+
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...], user_id: int | None = None) -> None:
+        """Keep a bank (from 0) of a performer, of the owner where none is named. Raises BadRequest."""
+        await banks.save(self._db, await self.owner_id() if user_id is None else user_id, bank, pads)
 
     async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
         """Return a track's reference decode. Raises NotFound, FileMissing."""

@@ -6,13 +6,13 @@ Units: seconds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from pipeline.formats.song import Chord, Drum, Hit, Mark, Song, StemFile
 from server.library.records import Track
+from server.practice import seconds_of
 
 _DRUMS: Final[tuple[Drum, ...]] = get_args(Drum)
 
@@ -44,7 +44,7 @@ def _rising(value: object) -> tuple[float, ...]:
     """Return the seconds of a list that rise; one that does not, or is no number, is passed over."""
     kept: list[float] = []
     for item in value if isinstance(value, list) else ():
-        at = _seconds(item)
+        at = seconds_of(item)
         if at is not None and (not kept or at > kept[-1]):
             kept.append(at)
     return tuple(kept)
@@ -52,21 +52,21 @@ def _rising(value: object) -> tuple[float, ...]:
 
 def _sections(value: object) -> Iterator[Mark]:
     for item in _maps(value):
-        start = _seconds(item.get("start"))
+        start = seconds_of(item.get("start"))
         if start is not None:
             yield Mark("section", start, name=str(item.get("label", ""))[:120])
 
 
 def _chords(value: object) -> Iterator[Chord]:
     for item in _maps(value):
-        start, end = _seconds(item.get("start")), _seconds(item.get("end"))
+        start, end = seconds_of(item.get("start")), seconds_of(item.get("end"))
         if start is not None and end is not None and end > start:
             yield Chord(start, end, str(item.get("chord", ""))[:40])
 
 
 def _hits(value: object) -> Iterator[Hit]:
     for item in _maps(value):
-        at, strength = _seconds(item.get("time")), _seconds(item.get("strength", 1.0))
+        at, strength = seconds_of(item.get("time")), seconds_of(item.get("strength", 1.0))
         for drum in _DRUMS:
             if at is not None and item.get("drum") == drum:
                 yield Hit(at, drum, 1.0 if strength is None else min(1.0, strength))
@@ -74,8 +74,3 @@ def _hits(value: object) -> Iterator[Hit]:
 
 def _maps(value: object) -> Iterator[Mapping[str, Any]]:
     return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
-
-
-def _seconds(value: object) -> float | None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0.0
-    return float(value) if fits else None  # type: ignore[arg-type]  # it is a number by the line above

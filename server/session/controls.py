@@ -11,8 +11,13 @@ from server.session.auto_gain import HANDLERS as AUTO_GAIN
 from server.session.clocks import CLOCK_HANDLERS
 from server.session.draft import Handler
 from server.session.marking import MARKING
+from server.session.muting import MUTING
 from server.session.performing import PERFORMING
+from server.session.practising import PRACTISING
+from server.session.rehearsing import MODES
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING
+from server.session.setlist_controls import SETLIST_HANDLERS
 from server.session.transport import Transport
 
 
@@ -26,8 +31,13 @@ HANDLERS: Final[dict[str, Handler]] = {
     **{path: handler for deck in range(DECKS) for path, handler in Transport(deck).handlers().items()},
     **PERFORMING,
     **MARKING,
+    **PRACTISING,
+    **MUTING,
+    **MODES,
+    **SAMPLING,
     **AUTO_GAIN,
     **{path: _keep(path) for path in ("/session/focus", "/mixer/record")},
     **CLOCK_HANDLERS,
+    **SETLIST_HANDLERS,
 }
 """What each writable control does; a test holds this table against the registry."""

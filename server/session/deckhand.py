@@ -26,10 +26,13 @@ from audio.client import EngineClient
 from audio.commands import EventKind
 from audio.errors import AudioError, EngineBusy
 from audio.rings import ClockPair
-from audio.units import DECKS, ENGINE_RATE, SESSION_TEMPO_BPM
+from audio.units import BANKS, DECKS, ENGINE_RATE, SESSION_TEMPO_BPM
 from server.marks import Marks
+from server.pads import Pad
+from server.practice import Pass, Practice
 from server.protocol import EngineStatus, Meters
 from server.session import telemetry
+from server.session.banks_keeper import BanksKeeper
 from server.session.effects import EngineCommand, Notice
 from server.session.facts import (
     AudibleDeck,
@@ -37,11 +40,13 @@ from server.session.facts import (
     EngineRestored,
     Fact,
     GapChanged,
+    PadsSounding,
     PendingChanged,
     TempoChanged,
 )
 from server.session.hearing import fact_of
 from server.session.loader import DeckLoader, Tracks
+from server.session.pad_loader import PadLoader
 from server.session.records import records
 
 _log = logging.getLogger(__name__)
@@ -87,8 +92,14 @@ class EngineDeckhand:
         self._refused = 0
         #: How long the recording is, in seconds; whoever records replaces it.
         self.recorded_s: Callable[[], float] = lambda: 0.0
+        #: Reads setlists; whoever keeps them replaces it.
+        self.on_setlist: Callable[[str], None] = lambda name: None
         self._missing: dict[int, float] = {}
+        self._pads = (0,) * BANKS
         self.loader = DeckLoader(tracks, self._tell, lambda notice: self._notify(notice))
+        self.loader.practice.place_of = self._place_of
+        self._samples = PadLoader(tracks, self._tell)
+        self._banks = BanksKeeper(tracks.save_bank, lambda notice: self._notify(notice))
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
@@ -114,6 +125,31 @@ class EngineDeckhand:
     def save_marks(self, track_id: str, marks: Marks) -> None:
         """Keep a track's marks in the library."""
         self.loader.keeper.save(track_id, marks)
+
+    def open_setlist(self, name: str) -> None:
+        """Have a setlist read."""
+        self.on_setlist(name)
+
+    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
+        """Keep how the song on a deck stands."""
+        self.loader.practice.save(deck, token, track_id, practice)
+
+    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
+        """Write a pass of a loop down."""
+        self.loader.practice.log(track_id, made, clean=clean)
+
+    def _place_of(self, deck: int, token: int) -> float | None:
+        """Return where the track `token` on a deck is; None where the deck no longer holds it."""
+        heard = self.audible()[deck]
+        return heard.position_s if self._client is not None and heard.token == token else None
+
+    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
+        """Start bringing a source to a pad, or empty it."""
+        self._samples.load(bank, pad, token, source)
+
+    def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        """Keep a bank's pads in the library."""
+        self._banks.save(bank, pads)
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Go on feeding a deck that an engine kept playing."""
@@ -182,6 +218,8 @@ class EngineDeckhand:
         client.events()  # what happened before is in the snapshot
         self._status = EngineStatus(True, "", client.rate, client.block_frames, 0.0, 0, 0.0)
         self.loader.attach(client)
+        self._samples.attach(client)
+        self._pads = (0,) * BANKS
         audible = self.audible()
         # What a new engine begins with is nobody's wish: the show tells it its own.
         self._tempo = 0.0 if any(deck.token for deck in audible) else SESSION_TEMPO_BPM
@@ -195,6 +233,7 @@ class EngineDeckhand:
         self._client = None
         self._status = STOPPED
         self.loader.attach(None)
+        self._samples.attach(None)
         self._report(EngineLost(self._last))
 
     async def run(
@@ -208,6 +247,8 @@ class EngineDeckhand:
         self._report, self._notify = report, notify
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.loader.run)
+            tasks.start_soon(self._samples.run)
+            tasks.start_soon(self._banks.run)
             tasks.start_soon(self._poll)
             tasks.start_soon(self._ask_status)
             task_status.started()
@@ -283,6 +324,10 @@ class EngineDeckhand:
         if tempo > 0.0 and abs(tempo - self._tempo) >= TEMPO_STEP_BPM:
             self._tempo = tempo
             self._report(TempoChanged(round(tempo, 3)))
+        pads = tuple(snapshot["pads"].tolist())
+        if pads != self._pads:
+            self._pads = pads
+            self._report(PadsSounding(pads))
         for deck, record in enumerate(snapshot["decks"]):
             if record["gap"] != self._gaps[deck]:
                 self._gaps[deck] = int(record["gap"])

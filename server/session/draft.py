@@ -5,7 +5,7 @@ Units: as in `server.session.state`; frames in commands.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audio.commands import NOW, CommandKind
@@ -23,10 +23,22 @@ class Refuse(Exception):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A control that a rule wants set, by the control's own rule, at engine frame `frame`."""
+
+    path: str
+    value: Value
+    frame: int = NOW
+
+
 class Draft:
     """The next state while a step makes it; copies only what is touched."""
 
-    __slots__ = ("base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token")
+    __slots__ = (
+        "base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token", "pads", "setlist",
+        "sounding", "wishes",
+    )  # fmt: skip
 
     def __init__(self, base: State) -> None:
         self.base = base
@@ -35,6 +47,10 @@ class Draft:
         self.next_token = base.next_token
         self.engine_rate = base.engine_rate
         self.connected = base.connected
+        self.setlist = base.setlist
+        self.wishes: list[Wish] = []
+        self.pads = base.pads
+        self.sounding = base.sounding
         self.effects: list[Effect] = []
         self.changes: dict[str, Value] = {}
 
@@ -62,6 +78,10 @@ class Draft:
         if self.connected:
             self.effects.append(EngineCommand(kind, deck, slot, a, frame, token, b))
 
+    def wish(self, path: str, value: Value, frame: int = NOW) -> None:
+        """Have a control set, at a frame, when the rule that asks for it is done: as a surface would."""
+        self.wishes.append(Wish(path, value, frame))
+
     def notice(self, level: str, code: str, message: str, path: str = "") -> None:
         self.effects.append(Notice(level, code, message, path))
 
@@ -88,7 +108,10 @@ class Draft:
         if self.changes:
             rev += 1
             self.effects.append(Changed(self.changes))
-        state = State(rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected)
+        state = State(
+            rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected, self.setlist, self.pads,
+            self.sounding,
+        )  # fmt: skip
         return state, tuple(self.effects)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from audio.commands import NOW, CommandKind
 from control.control import Value
 from server.marks import Marks
+from server.pads import Pad
+from server.practice import Pass, Practice
 from server.session.intent import Refused
 
 
@@ -45,6 +47,32 @@ class SaveMarks:
 
 
 @dataclass(frozen=True, slots=True)
+class SavePractice:
+    """Keep how the song `token` on a deck stands; where it is now is added by whoever hears it."""
+
+    deck: int
+    token: int
+    track_id: str
+    practice: Practice
+
+
+@dataclass(frozen=True, slots=True)
+class LogPass:
+    """Write down that a loop of a track was played once."""
+
+    track_id: str
+    made: Pass
+
+
+@dataclass(frozen=True, slots=True)
+class LogClean:
+    """Write down that the last pass of a track's loop, or the one that is being played, is clean."""
+
+    track_id: str
+    made: Pass
+
+
+@dataclass(frozen=True, slots=True)
 class LoadTrack:
     """Bring a track to a deck as `token`; answered by DeckLoaded or DeckLoadFailed."""
 
@@ -68,6 +96,25 @@ class EjectDeck:
     """Take whatever a deck holds, or is about to hold, off it."""
 
     deck: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPad:
+    """Bring `source` (see `server.pads`) to a pad as `token`, answered by PadLoaded or PadLoadFailed; empty it where
+    there is none."""
+
+    bank: int
+    pad: int
+    token: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveBank:
+    """Keep a bank's pads and pattern."""
+
+    bank: int
+    pads: tuple[Pad, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +142,28 @@ class LoadRefused:
     refused: Refused
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSetlist:
+    """Read a setlist and look for its tracks; answered by SetlistOpened or SetlistFailed."""
+
+    name: str
+
+
 Effect = (
-    EngineCommand | SetGrid | SaveMarks | LoadTrack | AdoptDeck | EjectDeck | Notice | Changed | Refused | LoadRefused
+    EngineCommand
+    | SetGrid
+    | SaveMarks
+    | SavePractice
+    | LogPass
+    | LogClean
+    | LoadTrack
+    | AdoptDeck
+    | EjectDeck
+    | Notice
+    | Changed
+    | Refused
+    | LoadRefused
+    | OpenSetlist
+    | LoadPad
+    | SaveBank
 )

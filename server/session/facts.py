@@ -8,6 +8,8 @@ is 0 to 1. A fact that names a `token` other than the deck's is late and changes
 from dataclasses import dataclass
 
 from server.marks import NO_MARKS, Grid, Marks
+from server.practice import NO_REHEARSAL, Rehearsal
+from server.session.setlist_state import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +49,31 @@ class DeckLoaded:
     duration_s: float = 0.0
     analysed: Grid | None = None
     marks: Marks = NO_MARKS
+    rehearsal: Rehearsal = NO_REHEARSAL
 
 
 @dataclass(frozen=True, slots=True)
 class TrackMarked:
-    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere."""
+    """The library has these marks of the track that a deck holds: it was adopted, analysed, or marked elsewhere.
+
+    `rehearsal` is None where it is as it was."""
 
     deck: int
     token: int
     analysed: Grid | None
     marks: Marks
+    rehearsal: Rehearsal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceTold:
-    """The playhead's place on the frame it was asked for; `what` it was asked for."""
+    """The playhead's place on the frame it was asked for, the engine's `frame`; `what` it was asked for."""
 
     deck: int
     token: int
     what: int
     position_s: float
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,17 @@ class LoopChanged:
     rolling: bool
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPassed:
+    """The loop has come to its end; `stepped` where the next pass takes the speed that was asked for it."""
+
+    deck: int
+    token: int
+    start_s: float
+    end_s: float
+    stepped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +237,45 @@ class PendingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PadWanted:
+    """Somebody wants a pad of any bank to play `source` (see `server.pads`), or nothing."""
+
+    bank: int
+    pad: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PadLoaded:
+    """The pad holds the source asked for as `token` and can be hit."""
+
+    bank: int
+    pad: int
+    token: int
+    source: str
+    name: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PadLoadFailed:
+    """The source asked for as `token` will not come; the pad keeps what it had."""
+
+    bank: int
+    pad: int
+    token: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PadsSounding:
+    """Which pads sound: a bit for each pad of each bank."""
+
+    masks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLost:
     """The engine is gone; `decks` is the last that was heard of each."""
 
@@ -233,8 +290,39 @@ class EngineRestored:
     rate: int
 
 
+@dataclass(frozen=True, slots=True)
+class SetlistOpened:
+    """A setlist was read and its tracks were looked for. `name` is what it was asked for by; with `resumed` it was
+    open when the program stopped, and goes on where it was."""
+
+    name: str
+    title: str
+    entries: tuple[Planned, ...]
+    crossfader: bool = False
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetlistFailed:
+    """A setlist could not be opened; the one before stays as it is."""
+
+    name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetlistTick:
+    """Time has passed for the setlist: the engine's counter is at `frame`."""
+
+    frame: int
+
+
 Fact = (
     DeckLoaded | DeckLoadFailed | DeckEnded | StemsReady | GapChanged | PendingChanged | EngineLost | EngineRestored
     | TrackMarked | TrackMeasured | PlaceTold | PlayChanged | CueMoved | HotcueStored | HotcueCleared | LoopChanged
     | MemoryStored | MemoryCleared | LeaderChanged | RateFollowed | StemLoopChanged | TempoChanged | Reported
+    | SetlistOpened | SetlistFailed | SetlistTick
+    | LoopPassed
+    | PadWanted | PadLoaded | PadLoadFailed | PadsSounding
 )  # fmt: skip

@@ -15,7 +15,10 @@ from server.session.effects import AdoptDeck, LoadRefused
 from server.session.intent import Refused
 from server.session.marking import take_marks
 from server.session.marks_heard import MARKS_HEARD
+from server.session.rehearsing import place_left, take_rehearsal
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING_HEARD, meet_sampler
+from server.session.setlist_controls import SETLIST_FACTS
 from server.session.state import DeckMemory
 
 
@@ -25,6 +28,8 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
         return
     path = f"/deck/{fact.deck + 1}"
     plays, play_at, seek = memory.play_when_loaded, memory.play_at, memory.seek_when_loaded
+    if seek is None and not memory.load_position_s:
+        seek = place_left(draft, fact.rehearsal)
     # The engine goes on playing what is loaded over a playing deck: stop it, and take back the frames that ran.
     runs = bool(memory.token and draft.controls[f"{path}/play"]) and not (plays and play_at == NOW)
     if runs:
@@ -39,6 +44,7 @@ def _deck_loaded(draft: Draft, fact: facts.DeckLoaded) -> None:
     draft.set(f"{path}/status", "ready")
     draft.set(f"{path}/play", int(plays))
     take_marks(draft, fact.deck, fact.analysed, fact.marks, fresh=True)
+    take_rehearsal(draft, fact.deck, fact.rehearsal)
     if seek is not None:
         position_s = min(seek, fact.duration_s)
         draft.remember(fact.deck, position_s=position_s)
@@ -114,6 +120,7 @@ def _engine_restored(draft: Draft, fact: facts.EngineRestored) -> None:
             auto_gain.follow(draft, deck)
     for deck, audible in enumerate(fact.decks):
         _meet(draft, deck, audible)
+    meet_sampler(draft)
 
 
 def _meet(draft: Draft, deck: int, audible: facts.AudibleDeck) -> None:
@@ -168,5 +175,7 @@ FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.Reported: _reported,
     facts.TempoChanged: _tempo_changed,
     **MARKS_HEARD,
+    **SETLIST_FACTS,
+    **SAMPLING_HEARD,
 }
 """What each kind of fact does."""

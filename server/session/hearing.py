@@ -19,7 +19,7 @@ def fact_of(event: Any, rate: int) -> facts.Fact | None:
         case EventKind.DECK_ENDED:
             return facts.DeckEnded(deck, token, at_s)
         case EventKind.PLACE_TOLD:
-            return facts.PlaceTold(deck, token, slot, at_s)
+            return facts.PlaceTold(deck, token, slot, at_s, int(event["frame"]))
         case EventKind.PLAY_CHANGED:
             return facts.PlayChanged(deck, token, bool(event["a"]), to_s)
         case EventKind.CUE_MOVED:
@@ -30,6 +30,8 @@ def fact_of(event: Any, rate: int) -> facts.Fact | None:
             return facts.HotcueCleared(deck, token, slot)
         case EventKind.LOOP_CHANGED:
             return facts.LoopChanged(deck, token, bool(slot & 1), bool(slot & 2), at_s, to_s)
+        case EventKind.LOOP_PASSED:
+            return facts.LoopPassed(deck, token, at_s, to_s, bool(slot & 1))
         case EventKind.MEMORY_STORED:
             return facts.MemoryStored(deck, token, at_s)
         case EventKind.MEMORY_CLEARED:

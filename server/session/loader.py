@@ -21,9 +21,12 @@ from audio.units import DECKS, MODEL_RATE
 from pipeline.pcm import union
 from server.errors import ServerError
 from server.marks import Grid, Marks
+from server.pads import Pad
+from server.practice import Pass, Practice, Rehearsal
 from server.session.effects import Notice
 from server.session.facts import DeckLoaded, DeckLoadFailed, Fact, StemsReady, TrackMarked, TrackMeasured
 from server.session.marks_keeper import MarksKeeper
+from server.session.practice_keeper import PracticeKeeper
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +59,18 @@ class Tracks(Protocol):
 
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         """Keep what the performer has marked, in place of what was kept. Raises ServerError."""
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        """Return the track's sections, and how its owner has left it in practice. Raises ServerError."""
+
+    async def save_practice(self, track_id: UUID, practice: Practice) -> None:
+        """Keep how the track was left, in place of what was kept. Raises ServerError."""
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        """Write a pass down, or that the latest was clean. Raises ServerError."""
+
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        """Keep a bank of the sampler, from 0, in place of what was kept. Raises ServerError."""
 
     async def track(self, track_id: UUID, user_id: int | None) -> Titled:
         """Return what the track is called, whoever it belongs to when `user_id` is None. Raises ServerError."""
@@ -104,6 +119,8 @@ class DeckLoader:
         self._tracks = tracks
         #: Keeps what is marked in the tracks.
         self.keeper = MarksKeeper(tracks.save_marks, notify)
+        #: Keeps how songs are left in practice, and the log of it.
+        self.practice = PracticeKeeper(tracks.save_practice, tracks.log_pass, notify)
         self._report = report
         self._client: EngineClient | None = None
         self._desks = tuple(_Desk() for _ in range(DECKS))
@@ -175,8 +192,9 @@ class DeckLoader:
                 return
             count = self.keeper.count
             analysed, marks = await self._tracks.marks(held.track_id)
+            rehearsal = await self._tracks.rehearsal(held.track_id)
             if self.keeper.count == count:
-                self._report(TrackMarked(deck, held.token, analysed, marks))
+                self._report(TrackMarked(deck, held.token, analysed, marks, rehearsal))
                 return
 
     def holders(self, track_id: UUID) -> list[int]:
@@ -187,6 +205,7 @@ class DeckLoader:
         """Serve until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.keeper.run)
+            tasks.start_soon(self.practice.run)
             for deck in range(DECKS):
                 tasks.start_soon(self._serve, deck)
 
@@ -244,6 +263,8 @@ class DeckLoader:
             track = await self._tracks.track(key, None)
             source = await self._tracks.deck_source(key)
             analysed, marks = await self._tracks.marks(key)
+            await self.practice.flush(track_id)
+            rehearsal = await self._tracks.rehearsal(key)
             if overtaken():
                 return
             source = msgspec.structs.replace(source, position_s=position_s)
@@ -267,7 +288,7 @@ class DeckLoader:
             return
         desk.wanted = None
         duration_s = source.frames / source.rate
-        self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks))
+        self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks, rehearsal))
         self._report(TrackMeasured(deck, token, loudness_of(track)))
         self._tell_ready(deck, coming, coming.stems)
 

@@ -10,10 +10,18 @@ from typing import Final
 
 import anyio
 
+from audio.units import STEMS
 from control.control import Kind
 from control.registry import REGISTRY
 from server.session.intent import Intent
+from server.session.sampling import belongs_to_bank, lines_of
 from server.session.state import DEFAULTS, State
+
+_OF_THE_TRACK: Final = (
+    "/loop/start", "/loop/end", "/loop/active", "/loop/section", "/loop/bars", "/loop/beats", "/loop/roll",
+    "/trainer/on",
+)  # fmt: skip
+"""What only a deck with a track takes."""
 
 FLUSH_S: Final = 0.5
 """At least this long between two writes."""
@@ -77,19 +85,41 @@ class IntentLog:
             self._lines.append(json.dumps({"at": round(at_s, 6), "path": path, "value": value}) + "\n")
 
     def _begin(self, state: State, positions: tuple[float, ...]) -> None:
-        changed = [path for path, value in state.controls.items() if value != DEFAULTS[path]]
-        for path in sorted(changed, key=lambda path: not path.endswith("/pitch_range")):  # before the rate it bends
-            control = REGISTRY[path]
-            follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader"))
-            if control.is_writable and not follows:
+        changed = [path for path, value in state.controls.items() if value != DEFAULTS[path] and _is_told(path)]
+        changed.sort(key=lambda path: not path.endswith("/pitch_range"))  # before the rate it bends
+        decks = {f"/deck/{deck + 1}": memory.wanted or memory.track_id for deck, memory in enumerate(state.decks)}
+        loaded = tuple(f"{path}/" for path, track in decks.items() if track)
+        for path in changed:
+            if not path.startswith(loaded):
                 self._put(0.0, path, state.controls[path])
-        for deck, memory in enumerate(state.decks):
-            track = memory.wanted or memory.track_id
+        for path, value in lines_of(state):
+            self._put(0.0, path, value)
+        for deck, (path, track) in enumerate(decks.items()):
             if not track:
                 continue
-            path = f"/deck/{deck + 1}"
+            # A track that is opened in practice mode begins anew: what the deck is like comes after it.
             self._put(0.0, f"{path}/load", track)
+            for name in changed:
+                if name.startswith(f"{path}/"):
+                    self._put(0.0, name, state.controls[name])
+            self._put_places(state, path)
             if positions[deck] > 0:
                 self._put(0.0, f"{path}/position", positions[deck])
             if state.controls[f"{path}/play"]:
                 self._put(0.0, f"{path}/play", 1)
+
+    def _put_places(self, state: State, path: str) -> None:
+        """Write the deck's loop, and where its stems are mute."""
+        if float(state.controls[f"{path}/loop/end"]) > float(state.controls[f"{path}/loop/start"]) >= 0.0:
+            for name in ("loop/start", "loop/end", "loop/active"):
+                self._put(0.0, f"{path}/{name}", state.controls[f"{path}/{name}"])
+        for stem in STEMS:
+            if state.controls[f"{path}/stem/{stem}/mutes"]:
+                self._put(0.0, f"{path}/stem/{stem}/mutes", state.controls[f"{path}/stem/{stem}/mutes"])
+
+
+def _is_told(path: str) -> bool:
+    """Say whether a control is written at the beginning of a log as it stands."""
+    control = REGISTRY[path]
+    follows = control.kind is Kind.TEXT or path.endswith(("/play", "/pitch_fader", *_OF_THE_TRACK))
+    return control.is_writable and not follows and not belongs_to_bank(path)

@@ -27,15 +27,17 @@ TAP_GAP_S: Final = 2.5
 
 
 def forget_marks(draft: Draft, deck: int) -> None:
-    """Begin a new track: no loop, no cue, no grid is known."""
+    """Begin a new track: no loop, no cue, no grid is known, nothing of it has been practised."""
     path = f"/deck/{deck + 1}"
     for name, value in (("loop/active", 0), ("loop/roll", 0.0), ("loop/start", -1.0), ("loop/end", -1.0),
-                        ("cue/position", 0.0), ("grid/edited", 0)):  # fmt: skip
+                        ("cue/position", 0.0), ("grid/edited", 0), ("loop/section", 0.0), ("loop/passes", 0.0),
+                        ("trainer/on", 0), ("trainer/passes", 0.0), ("trainer/next", 0.0)):  # fmt: skip
         draft.set(f"{path}/{name}", value)
     for slot in range(HOTCUES):
         empty_hotcue(draft, deck, slot)
     for stem in STEMS:
         draft.set(f"{path}/stem/{stem}/loop/active", 0)
+        draft.set(f"{path}/stem/{stem}/mutes", "")
 
 
 def empty_hotcue(draft: Draft, deck: int, slot: int) -> None:
@@ -142,7 +144,7 @@ def place_told(draft: Draft, deck: int, what: int, position_s: float) -> None:
         made = tapped_grid(taps, float(draft.controls[f"/deck/{deck + 1}/duration"]))
         if made is not None:
             put_grid(draft, deck, made)
-    elif grid is not None:
+    elif grid is not None and what in (DOWNBEAT, ANCHOR):
         put_grid(draft, deck, grid.with_downbeat(position_s) if what == DOWNBEAT else grid.anchored(position_s))
 
 

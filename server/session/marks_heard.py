@@ -12,6 +12,11 @@ from server.marks import COLORS, HotCue
 from server.session import facts
 from server.session.draft import Draft
 from server.session.marking import empty_hotcue, place_told, save_marks, show_hotcue, take_marks
+from server.session.practising import loop_passed, note_loop, show_rate
+from server.session.rehearsing import sections_found
+
+_SAME_S: Final = 1e-3
+"""A loop that differs by less is the one that was asked for, on whole frames."""
 
 
 def _holds(draft: Draft, fact: Any) -> bool:
@@ -21,6 +26,8 @@ def _holds(draft: Draft, fact: Any) -> bool:
 def _track_marked(draft: Draft, fact: facts.TrackMarked) -> None:
     if _holds(draft, fact):
         take_marks(draft, fact.deck, fact.analysed, fact.marks, fresh=False)
+        if fact.rehearsal is not None:
+            sections_found(draft, fact.deck, fact.rehearsal)
 
 
 def _place_told(draft: Draft, fact: facts.PlaceTold) -> None:
@@ -60,11 +67,19 @@ def _loop_changed(draft: Draft, fact: facts.LoopChanged) -> None:
         return
     path = f"/deck/{fact.deck + 1}/loop"
     whole = fact.end_s > fact.start_s
+    was = float(draft.controls[f"{path}/start"]), float(draft.controls[f"{path}/end"])
     draft.set(f"{path}/active", int(fact.active))
     draft.set(f"{path}/start", fact.start_s)
     draft.set(f"{path}/end", fact.end_s if whole else -1.0)
+    if max(abs(was[0] - fact.start_s), abs(was[1] - float(draft.controls[f"{path}/end"]))) > _SAME_S:
+        note_loop(draft, fact.deck)
     if not fact.rolling:
         draft.set(f"{path}/roll", 0.0)
+
+
+def _loop_passed(draft: Draft, fact: facts.LoopPassed) -> None:
+    if _holds(draft, fact):
+        loop_passed(draft, fact.deck, stepped=fact.stepped)
 
 
 def _memory_stored(draft: Draft, fact: facts.MemoryStored) -> None:
@@ -91,12 +106,8 @@ def _leader_changed(draft: Draft, fact: facts.LeaderChanged) -> None:
 
 
 def _rate_followed(draft: Draft, fact: facts.RateFollowed) -> None:
-    if not _holds(draft, fact):
-        return
-    path = f"/deck/{fact.deck + 1}"
-    reach = float(draft.controls[f"{path}/pitch_range"])
-    draft.set(f"{path}/rate", fact.rate)
-    draft.set(f"{path}/pitch_fader", max(-1.0, min(1.0, (fact.rate - 1.0) / reach)))
+    if _holds(draft, fact):
+        show_rate(draft, fact.deck, fact.rate)
 
 
 def _stem_loop_changed(draft: Draft, fact: facts.StemLoopChanged) -> None:
@@ -112,6 +123,7 @@ MARKS_HEARD: Final[dict[type, Callable[[Draft, Any], None]]] = {
     facts.HotcueStored: _hotcue_stored,
     facts.HotcueCleared: _hotcue_cleared,
     facts.LoopChanged: _loop_changed,
+    facts.LoopPassed: _loop_passed,
     facts.MemoryStored: _memory_stored,
     facts.MemoryCleared: _memory_cleared,
     facts.LeaderChanged: _leader_changed,

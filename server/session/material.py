@@ -18,6 +18,7 @@ from audio.errors import AudioError
 from audio.source import DeckSource
 from audio.units import AUDIO_SUFFIXES, MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
 from server.marks import NO_MARKS, Grid, Marks, grid_of
+from server.practice import Section, sections_of
 from server.session.script import did_you_mean
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class LibraryTrack:
     artist: str | None = None
     grid: Grid | None = None
     marks: Marks = NO_MARKS
+    sections: tuple[Section, ...] = ()
 
 
 Resolver = Callable[[str], LibraryTrack]
@@ -58,9 +60,10 @@ class Material:
     artist: str
     mix: "SlotMemory"
     stems: "Mapping[int, SlotMemory]"
-    #: What its analysis says of its beats, and what a performer has marked in it.
+    #: What its analysis says of its beats and parts, and what a performer has marked in it.
     grid: Grid | None = None
     marks: Marks = NO_MARKS
+    sections: tuple[Section, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -88,7 +91,7 @@ def material(name: str, folder: Path, rate: int, resolver: Resolver | None) -> M
         raise MaterialRejected(f"there is no file or folder {name!r} beside the script, and no library to look in")
     track = resolver(name)
     found = from_source(track.source, rate, track.title, track.artist or "")
-    return replace(found, grid=track.grid, marks=track.marks)
+    return replace(found, grid=track.grid, marks=track.marks, sections=track.sections)
 
 
 def from_folder(folder: Path, rate: int) -> Material:
@@ -119,7 +122,8 @@ def from_folder(folder: Path, rate: int) -> Material:
         for audio in padded.values():
             whole += audio
     slots = {slot: SlotMemory.whole(audio) for slot, audio in padded.items()}
-    return Material(folder.name, "", SlotMemory.whole(whole), slots, read_grid(folder / ANALYSIS_NAME))
+    grid, sections = read_analysis(folder / ANALYSIS_NAME)
+    return Material(folder.name, "", SlotMemory.whole(whole), slots, grid, NO_MARKS, sections)
 
 
 class _Analysis(msgspec.Struct, frozen=True):
@@ -127,22 +131,23 @@ class _Analysis(msgspec.Struct, frozen=True):
 
     beats: list[float] = []
     downbeats: list[float] = []
+    sections: list[dict[str, object]] = []
 
 
-def read_grid(path: Path) -> Grid | None:
-    """Return the grid that an `analysis.json` tells of; None where there is none, or no pulse in it.
+def read_analysis(path: Path) -> tuple[Grid | None, tuple[Section, ...]]:
+    """Return the grid that an `analysis.json` tells of, None where there is none, or no pulse in it; and the sections.
 
     Raises MaterialRejected for a file that is not one.
     """
     try:
         analysis = msgspec.json.decode(path.read_bytes(), type=_Analysis)
     except FileNotFoundError:
-        return None
+        return None, ()
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise MaterialRejected(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
     if any(b <= a for a, b in pairwise(analysis.beats)):
         raise MaterialRejected(f"{path.parent.name}/{path.name}: beats are seconds, each after the one before")
-    return grid_of(analysis.beats, analysis.downbeats)
+    return grid_of(analysis.beats, analysis.downbeats), sections_of(analysis.sections)
 
 
 def from_source(source: DeckSource, rate: int, title: str, artist: str) -> Material:

@@ -20,7 +20,7 @@ _LEAST_BEATS: Final = 1 / 32
 _MOST_BEATS: Final = 64.0
 
 
-def _token(draft: Draft, deck: int) -> int:
+def token_of(draft: Draft, deck: int) -> int:
     """Return the token of the track a deck holds. Raises Refuse."""
     token = draft.decks[deck].token
     if not token:
@@ -33,7 +33,7 @@ def press(kind: CommandKind, deck: int, slot: int = 0, a: float = 1.0) -> Handle
 
     def handler(draft: Draft, value: Value, at: int) -> None:
         if value:
-            draft.send(kind, deck, slot, a, at, _token(draft, deck))
+            draft.send(kind, deck, slot, a, at, token_of(draft, deck))
 
     return handler
 
@@ -43,7 +43,7 @@ def hold(kind: CommandKind, deck: int, slot: int = 0, pressed: float = 1.0) -> H
 
     def handler(draft: Draft, value: Value, at: int) -> None:
         if value:
-            draft.send(kind, deck, slot, pressed, at, _token(draft, deck))
+            draft.send(kind, deck, slot, pressed, at, token_of(draft, deck))
         elif draft.decks[deck].token:
             draft.send(kind, deck, slot, 0.0, at, draft.decks[deck].token)
 
@@ -54,7 +54,7 @@ def amount(kind: CommandKind, deck: int, scale: Callable[[Draft, float], float] 
     """Return a number that acts each time it is written; `scale` turns it into the command's."""
 
     def handler(draft: Draft, value: Value, at: int) -> None:
-        draft.send(kind, deck, 0, scale(draft, float(value)), at, _token(draft, deck))
+        draft.send(kind, deck, 0, scale(draft, float(value)), at, token_of(draft, deck))
 
     return handler
 
@@ -63,7 +63,7 @@ def kept(path: str, kind: CommandKind, deck: int, slot: int = 0) -> Handler:
     """Return a control of the deck's track that shows what was asked for, until the kernel says otherwise."""
 
     def handler(draft: Draft, value: Value, at: int) -> None:
-        token = _token(draft, deck)
+        token = token_of(draft, deck)
         draft.set(path, value)
         draft.send(kind, deck, slot, float(value), at, token)
 
@@ -77,7 +77,7 @@ def _scaled_loop(deck: int, factor: float) -> Handler:
     def handler(draft: Draft, value: Value, at: int) -> None:
         if not value:
             return
-        token = _token(draft, deck)
+        token = token_of(draft, deck)
         beats = float(draft.controls[path]) * factor
         if _LEAST_BEATS <= beats <= _MOST_BEATS:
             draft.set(path, beats)
@@ -91,7 +91,7 @@ def _loop_active(deck: int) -> Handler:
     path = f"/deck/{deck + 1}/loop"
 
     def handler(draft: Draft, value: Value, at: int) -> None:
-        token = _token(draft, deck)
+        token = token_of(draft, deck)
         draft.set(f"{path}/active", value)
         if value and float(draft.controls[f"{path}/end"]) < 0.0:
             draft.send(CommandKind.LOOP_BEATS, deck, 0, float(draft.controls[f"{path}/beats"]), at, token)
@@ -113,7 +113,7 @@ def _stem_loop(deck: int, slot: int, path: str, *, switch: bool) -> Handler:
     """Turn the loop of one stem on or off, or make one that is on another length."""
 
     def handler(draft: Draft, value: Value, at: int) -> None:
-        token = _token(draft, deck)
+        token = token_of(draft, deck)
         draft.set(f"{path}/{'active' if switch else 'beats'}", value)
         on = bool(draft.controls[f"{path}/active"])
         if switch or on:

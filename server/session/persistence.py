@@ -18,6 +18,7 @@ from audio.units import DECKS
 from control.control import Access, ControlError, Value, check
 from control.registry import REGISTRY
 from server.session.effects import Notice
+from server.session.sampling import belongs_to_bank
 from server.session.show import Show
 from server.session.state import DEFAULTS, DeckMemory, State, initial
 
@@ -56,7 +57,9 @@ def save(path: Path, state: State, positions: Sequence[float]) -> None:
         else _Deck(memory.token, memory.track_id, position_s)
         for memory, position_s in zip(state.decks, positions, strict=True)
     ]
-    controls = {name: value for name, value in state.controls.items() if value != DEFAULTS[name]}
+    controls = {
+        name: value for name, value in state.controls.items() if value != DEFAULTS[name] and not belongs_to_bank(name)
+    }
     data = msgspec.json.format(msgspec.json.encode(_File(VERSION, state.next_token, controls, decks)), indent=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
@@ -90,12 +93,13 @@ def restore(path: Path, first_token: int = 1) -> tuple[State, Notice | None]:
     controls = dict(state.controls)
     for name, value in file.controls.items():
         control = REGISTRY.get(name)
-        if control is None or not control.is_state:
-            continue  # a control of another version of the program
+        if control is None or not control.is_state or belongs_to_bank(name):
+            continue  # a control of another version of the program, or kept with its bank
         try:
             controls[name] = check(replace(control, access=Access.READ_WRITE), value)
         except ControlError:
             continue
+    controls["/sequencer/run"] = 0
     decks = []
     for number, deck in enumerate(file.decks, start=1):
         decks.append(DeckMemory(deck.token, deck.track_id, position_s=max(0.0, deck.position_s)))
@@ -107,6 +111,8 @@ def restore(path: Path, first_token: int = 1) -> tuple[State, Notice | None]:
         controls[f"/deck/{number}/loop/roll"] = 0.0
         controls[f"/deck/{number}/load"] = deck.track_id
         controls[f"/deck/{number}/status"] = "loading" if deck.track_id else "empty"
+    if controls["/setlist/load"]:
+        controls["/setlist/status"] = "opening"
     return replace(state, controls=controls, decks=tuple(decks)), None
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from server.marks import Marks
+from server.pads import Pad
+from server.practice import Pass, Practice
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck
 
@@ -31,6 +33,22 @@ class Deckhand(Protocol):
 
     def save_marks(self, track_id: str, marks: Marks) -> None:
         """Keep a track's marks in the library; the last that was asked for wins."""
+
+    def open_setlist(self, name: str) -> None:
+        """Start reading a setlist. SetlistOpened or SetlistFailed follows, unless a later one overtakes it."""
+
+    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
+        """Keep how the song `token` on a deck stands, with the place where it is; the last that was asked for wins."""
+
+    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
+        """Write a pass of a loop down; `clean` says only that the latest one was."""
+
+    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
+        """Start bringing a source to a pad, or empty it. PadLoaded or PadLoadFailed with `token` follows, unless a
+        later wish for the pad overtakes it."""
+
+    def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        """Keep a bank's pads; the last that was asked for wins."""
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         """Look after a deck that the engine kept playing while there was no server: its stems may still be coming."""

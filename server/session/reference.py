@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from audio.units import DECKS, STEMS
+from audio.units import DECKS, PADS, STEMS, STEPS
 from control.control import Access, Control, Kind
-from control.registry import ALIASES, REGISTRY
+from control.registry import ALIASES, FOCUSED, REGISTRY
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "controls.md"
 """Where the page lives."""
@@ -21,7 +21,8 @@ Every control has one name. The same name works as an OSC address, over the live
 (`POST /api/session`), in a MIDI mapping and in a render script. This page is generated from `control/registry.py`
 by `python -m server.session.reference`; do not edit it.
 
-`N` is a deck, 1 to {DECKS}; `S` is a stem: {", ".join(STEMS)}.
+`N` is a deck, 1 to {DECKS}; `S` is a stem: {", ".join(STEMS)}; `P` is a pad,
+1 to {PADS}, and `T` a step of the sequencer, 1 to {STEPS}.
 A toggle takes 0 or 1; a trigger acts on 1 and ignores 0; a choice takes its name or its number, counted from 0 (where
 the choices are numbers themselves, the number is the choice). Numbers are clamped to their range; a value that is no
 number where one is needed, or not finite, is answered with an error and changes nothing.
@@ -50,21 +51,32 @@ def page() -> str:
 
 def _is_representative(path: str) -> bool:
     parts = path.split("/")
+    if parts[1] in ("pad", "sequencer"):
+        return "1" in parts or not any(part.isdigit() for part in parts)
     return parts[1] != "deck" or (parts[2] == "1" and (parts[3] != "stem" or parts[4] == STEMS[0]))
 
 
 def _title(path: str) -> str:
     if path.startswith("/deck/"):
         return "Stems" if "/stem/" in path else "Decks"
-    return {"mixer": "Mixer", "session": "Session"}.get(path.split("/")[1], path.split("/")[1].title())
+    return {"mixer": "Mixer", "session": "Session", "pad": "Pads"}.get(path.split("/")[1], path.split("/")[1].title())
 
 
 def _general(text: str) -> str:
-    return text.replace("/deck/1", "/deck/N").replace(f"/stem/{STEMS[0]}", "/stem/S")
+    text = text.replace("/deck/1", "/deck/N").replace(f"/stem/{STEMS[0]}", "/stem/S").replace("/pad/1", "/pad/P")
+    return text.replace("/sequencer/pattern/1", "/sequencer/pattern/P").replace(
+        "/sequencer/step/1", "/sequencer/step/T"
+    )
 
 
 def _described(text: str) -> str:
-    return text.replace("deck 1", "deck N").replace("Deck 1", "Deck N").replace(f"the {STEMS[0]}", "stem S")
+    return (
+        text.replace("deck 1", "deck N")
+        .replace("Deck 1", "Deck N")
+        .replace(f"the {STEMS[0]}", "stem S")
+        .replace("pad 1", "pad P")
+        .replace("step 1", "step T")
+    )
 
 
 def _table(controls: Iterable[Control]) -> Iterator[str]:
@@ -94,10 +106,7 @@ def _value(control: Control) -> str:
 
 
 def _alias_target(alias: str) -> str:
-    parts = alias.split("/")
-    if parts[1] == "stem":
-        return f"/deck/FOCUS/stem/{STEMS[int(parts[2]) - 1]}/{parts[3]}"
-    return f"/deck/FOCUS/{parts[2]}"
+    return FOCUSED["1"][alias].path.replace("/deck/1/", "/deck/FOCUS/")
 
 
 def main(arguments: list[str]) -> int:

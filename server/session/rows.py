@@ -10,6 +10,7 @@ from typing import Final
 
 from audio.commands import CommandKind
 from audio.units import (
+    CLICK_OUTPUTS,
     CROSSFADER_CURVES,
     CROSSFADER_SIDES,
     DECK_SOURCES,
@@ -49,6 +50,11 @@ def _index_in(choices: tuple[str, ...]) -> Callable[[Value], float]:
     return lambda value: indices[str(value)]
 
 
+def _step_beats(value: Value) -> float:
+    """Return the exact length of a step: a third has no end in decimals."""
+    return round(float(value) * 24) / 24
+
+
 def _effect(path: str, deck: int, unit: int) -> list[Row]:
     kinds = CommandKind
     return [
@@ -75,6 +81,11 @@ def _rows() -> list[Row]:
         Row("/mixer/headphones/output", kinds.HEADPHONES_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
         Row("/mixer/booth/output", kinds.BOOTH_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
         *_effect("/mixer/fx", DECKS, 0),
+        Row("/pad/volume", kinds.SAMPLER_VOLUME, 0, 0, float),
+        Row("/sequencer/step_beats", kinds.SEQUENCER_STEP, 0, 0, _step_beats),
+        Row("/sequencer/length", kinds.SEQUENCER_LENGTH, 0, 0, float),
+        Row("/sequencer/swing", kinds.SEQUENCER_SWING, 0, 0, float),
+        Row("/sequencer/run", kinds.SEQUENCER_RUN, 0, 0, float),
     ]
     for deck in range(DECKS):
         path = f"/deck/{deck + 1}"
@@ -95,6 +106,15 @@ def _rows() -> list[Row]:
             Row(f"{path}/filter", kinds.DECK_FILTER, deck, 0, float),
             Row(f"{path}/pfl", kinds.DECK_PFL, deck, 0, float),
             Row(f"{path}/output", kinds.DECK_OUTPUT, deck, 0, _index_in(OUTPUTS)),
+            Row(f"{path}/click", kinds.CLICK, deck, 0, float),
+            Row(f"{path}/click/volume", kinds.CLICK_VOLUME, deck, 0, float),
+            Row(f"{path}/click/accent", kinds.CLICK_ACCENT, deck, 0, float),
+            Row(f"{path}/click/divide", kinds.CLICK_DIVIDE, deck, 0, float),
+            Row(f"{path}/click/bar", kinds.CLICK_BAR, deck, 0, float),
+            Row(f"{path}/click/output", kinds.CLICK_OUTPUT, deck, 0, _index_in(CLICK_OUTPUTS)),
+            Row(f"{path}/countin", kinds.COUNT_IN, deck, 0, float),
+            Row(f"{path}/countin/passes", kinds.COUNT_PASSES, deck, 0, float),
+            Row(f"{path}/loop/preroll", kinds.LOOP_PRE_ROLL, deck, 0, float),
         ]
         for band, name in enumerate(("low", "mid", "high")):
             rows += [

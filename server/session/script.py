@@ -57,7 +57,8 @@ class ScriptRejected(ServerError):
         self.problems = tuple(problems)
         lines = "\n".join(f"{script.name}: {problem}" for problem in self.problems[:20])
         more = len(self.problems) - 20
-        super().__init__(lines + (f"\n... and {more} more" if more > 0 else ""))
+        details = [{"line": one.line, "key": one.key, "message": one.message} for one in self.problems]
+        super().__init__(lines + (f"\n... and {more} more" if more > 0 else ""), problems=details)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

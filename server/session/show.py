@@ -23,16 +23,23 @@ from anyio.abc import TaskStatus
 
 from control.control import BadValue, ControlError, Kind, Value, check
 from control.registry import resolve
+from server.pads import Pad
 from server.session.effects import (
     AdoptDeck,
     Changed,
     Effect,
     EjectDeck,
     EngineCommand,
+    LoadPad,
     LoadRefused,
     LoadTrack,
+    LogClean,
+    LogPass,
     Notice,
+    OpenSetlist,
+    SaveBank,
     SaveMarks,
+    SavePractice,
     SetGrid,
 )
 from server.session.facts import Fact
@@ -102,6 +109,11 @@ class Show:
     def state(self) -> State:
         """The whole show, immutable."""
         return self._state
+
+    @property
+    def pads(self) -> tuple[Pad, ...]:
+        """The sampler's pads, bank by bank."""
+        return self._state.pads
 
     def session(self) -> tuple[int, dict[str, Value]]:
         """Return the revision and every control, the decks' positions (`/deck/N/position`, s) at this moment too."""
@@ -262,8 +274,19 @@ class Show:
                     self._deckhand.set_grid(effect.deck, effect.token, effect.beats, effect.origin)
                 case SaveMarks():
                     self._deckhand.save_marks(effect.track_id, effect.marks)
+                case SavePractice():
+                    self._deckhand.save_practice(effect.deck, effect.token, effect.track_id, effect.practice)
+                case LogPass() | LogClean():
+                    self._deckhand.log_pass(effect.track_id, effect.made, clean=isinstance(effect, LogClean))
+                case LoadPad():
+                    self._send(commands)
+                    self._deckhand.load_pad(effect.bank, effect.pad, effect.token, effect.source)
+                case SaveBank():
+                    self._deckhand.save_bank(effect.bank, effect.pads)
                 case AdoptDeck():
                     self._deckhand.adopt(effect.deck, effect.token, effect.track_id)
+                case OpenSetlist():
+                    self._deckhand.open_setlist(effect.name)
                 case Notice():
                     self.notice(effect)
                 case Refused():

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from audio.units import DECKS, ENGINE_RATE
+from audio.units import BANKS, DECKS, ENGINE_RATE
 from control.control import Value
 from control.registry import REGISTRY
 from server.marks import Grid
+from server.pads import PADS_AT_REST, Pad
+from server.practice import NO_REHEARSAL, Rehearsal
+from server.session.setlist_state import SetlistMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class DeckMemory:
     way, to start at `load_position_s`. `play_when_loaded`, `play_at` (engine frame) and `seek_when_loaded` were asked
     for meanwhile. `position_s` is the last place known without asking the engine; `at_end` is set when the track ran
     out there. `analysed` is the beat grid of the analysis, `grid` the performer's own in its place; `memory` are the
-    memory points in order, `taps` the places tapped for a grid.
+    memory points in order, `taps` the places tapped for a grid. `rehearsal` is what the library knows for
+    practising it, and `practised` says whether the song was opened for that: how it is left is then kept.
     """
 
     token: int = 0
@@ -40,11 +44,15 @@ class DeckMemory:
     grid: Grid | None = None
     memory: tuple[float, ...] = ()
     taps: tuple[float, ...] = ()
+    rehearsal: Rehearsal = NO_REHEARSAL
+    practised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz."""
+    """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz; `setlist` is the
+    one that is open; `pads` are those of all banks, bank by bank; `sounding` has a bit for each pad of a bank that
+    sounds."""
 
     rev: int
     controls: Mapping[str, Value]
@@ -52,6 +60,9 @@ class State:
     next_token: int = 1
     engine_rate: int = ENGINE_RATE
     connected: bool = False
+    setlist: SetlistMemory | None = None
+    pads: tuple[Pad, ...] = PADS_AT_REST
+    sounding: tuple[int, ...] = (0,) * BANKS
 
 
 DEFAULTS: Final[Mapping[str, Value]] = MappingProxyType(

@@ -13,15 +13,19 @@ Rules a performer relies on:
 - An intent with a time changes the show at once and the sound at that frame.
 """
 
+from contextlib import suppress
+
 from audio.commands import NOW
 from control.control import BadValue, ControlError, check
-from control.registry import resolve
+from control.registry import REGISTRY, resolve
 from server.session.controls import HANDLERS
 from server.session.draft import Draft, Refuse
 from server.session.effects import Effect
 from server.session.facts import Fact
 from server.session.happenings import FACTS
 from server.session.intent import Intent, Refused
+from server.session.rehearsing import keep_changed
+from server.session.setlist_controls import hear, touched
 from server.session.state import State
 
 
@@ -35,6 +39,9 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
     if not isinstance(event, Intent):
         draft = Draft(state)
         FACTS[type(event)](draft, event)
+        hear(draft, event)
+        _carry_out(draft)
+        keep_changed(draft)
         return draft.result()
     try:
         control = resolve(event.path, str(state.controls["/session/focus"]))
@@ -46,6 +53,8 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
     draft = Draft(state)
     try:
         HANDLERS[path](draft, value, _frame(event.at))
+        touched(draft, path, value)
+        _carry_out(draft)
     except Refuse as refusal:
         draft = Draft(state)
         draft.effects.append(Refused(refusal.code, str(refusal), path))
@@ -54,7 +63,18 @@ def step(state: State, event: Intent | Fact, now: float) -> tuple[State, tuple[E
         return draft.result()
     if path in draft.controls and draft.controls[path] != event.value:
         draft.echo(path)
+    keep_changed(draft)
     return draft.result()
+
+
+def _carry_out(draft: Draft) -> None:
+    """Set the controls that rules have asked for, each by its own rule; one that is refused is passed over."""
+    while draft.wishes:
+        wishes, draft.wishes = draft.wishes, []
+        for wish in wishes:
+            control = REGISTRY[wish.path]
+            with suppress(ControlError, Refuse):
+                HANDLERS[wish.path](draft, check(control, wish.value), wish.frame)
 
 
 def _frame(at: int | None) -> int:

@@ -41,6 +41,7 @@ def meters(
         float(snapshot["loudness"]),
         float(snapshot["momentary"]),
         recorded_s,
+        int(snapshot["step"]) + 1,
     )
 
 
@@ -68,6 +69,7 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/loudness": message.loudness,
         "/mixer/loudness/momentary": message.momentary,
         "/mixer/record/seconds": message.recorded_s,
+        "/sequencer/position": float(message.step),
     }
     found.update(zip(("/mixer/rms/left", "/mixer/rms/right"), message.master_rms, strict=False))
     for number, deck in enumerate(message.decks, start=1):

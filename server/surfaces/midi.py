@@ -348,6 +348,8 @@ class MidiSurface:
             own = change.source == f"midi:{device.port}"
             for path, value in change.changes.items():
                 device.changed(path, value, own, focus, now)
+            if change.changes.get("/setlist/scene"):
+                device.turn_to(str(change.changes["/setlist/scene"]))
             if "/session/focus" in change.changes:
                 device.show_all(focus, now)
             self._flush(device.port)

@@ -250,3 +250,12 @@ def test_a_mapping_may_keep_its_device_dark() -> None:
     desk = Desk(FADER + "\nfeedback = false")
     desk.set("/deck/1/volume", 0.5)
     assert desk.shown() == []
+
+
+def test_a_pad_is_hit_as_hard_as_its_note_and_let_go_with_it() -> None:
+    desk = Desk('source = "note 10/36"\npath = "/pad/1"')
+    hits = [127, 20, 90, 1]
+    for velocity in hits:
+        ((path, value),) = desk.send(0x99, 36, velocity, after=0.01)
+        assert path == "/pad/1" and abs(float(value) - velocity / 127) < 0.01
+        assert desk.send(0x89, 36, 0, after=0.01) == [("/pad/1", 0.0)]

@@ -104,7 +104,7 @@ LABELS = ("/track/title", "/bpm")
 @pytest.mark.parametrize("focus", ["1", "2", "3", "4"])
 def test_every_alias_names_a_control_of_the_focused_deck(focus: str):
     for alias in ALIASES:
-        assert resolve(alias, focus).path.startswith((f"/deck/{focus}/", "/setlist/"))
+        assert resolve(alias, focus).path.startswith((f"/deck/{focus}/", "/setlist/", "/session/focus"))
         assert resolve(alias, focus).is_writable or alias in LABELS
     assert resolve("/stem/1/mute", focus).path == f"/deck/{focus}/stem/vocals/mute"
 

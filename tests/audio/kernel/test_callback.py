@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numba.core import types
 
 from audio.commands import CommandKind, command
 from audio.host import KernelHost, SlotMemory
 from audio.kernel.atomics import load_acquire, record_at
 from audio.kernel.callback import follow_clock
-from audio.kernel.compiled import compiled
+from audio.kernel.compiled import compiled_as
 from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
 from audio.kernel.layout import State
 from tests.audio.kernel.listening import constant, host_with, on, tone
@@ -61,7 +62,7 @@ def test_the_callback_publishes_the_clock() -> None:
     assert pair.rate == pytest.approx(48_000, rel=0.2)
 
 
-@compiled
+@compiled_as(types.void(types.intp, types.int64, types.int64))
 def tick(address: int, now_ns: int, frames: int) -> None:
     """Tell the clock that a block of `frames` began, and let them pass."""
     k = record_at(address, State)
@@ -156,7 +157,7 @@ def test_memory_is_given_back_only_after_the_kernel_let_go(playing: KernelHost) 
     assert playing.holds == 1
 
 
-@compiled
+@compiled_as(types.float32(types.intp, types.float64, types.boolean))
 def smallest_half(address: int, value: float, flush: bool) -> float:
     """Return half of a number that is as small as normal numbers get, with and without denormals."""
     mode = float_mode()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from audio.commands import CommandKind, command
-from audio.kernel.fx_beat import beat_at, frames_of, keep_beat
+from audio.kernel import fx_beat
+from audio.kernel.compiled import plain
 from audio.kernel.fx_crusher import HOLD_FRAMES
 from audio.kernel.fx_echo import ECHO_BEATS, MOST_FEEDBACK
 from audio.kernel.fx_gate import GATE_BEATS, PATTERNS
@@ -182,9 +183,11 @@ def test_a_new_slice_is_taken_on_the_beat() -> None:
 
 # --- the beat --------------------------------------------------------------------------------------------------------
 
+beat_at, frames_of, keep_beat = plain(fx_beat.beat_at), plain(fx_beat.frames_of), plain(fx_beat.keep_beat)
+
 
 def test_a_deck_that_stops_keeps_its_tempo_and_one_without_grid_has_120() -> None:
-    kept = np.zeros(1, BEAT)[0]
+    kept = np.zeros(1, BEAT).view(np.recarray)[0]
     keep_beat(kept, 7.25, 1 / 30_000, 1, 1280, 48_000)
     assert frames_of(kept, 0.5, 1 << 18) == 15_000
     keep_beat(kept, 0.0, 0.0, 0, 2560, 48_000)
@@ -196,6 +199,6 @@ def test_a_deck_that_stops_keeps_its_tempo_and_one_without_grid_has_120() -> Non
 
 
 def test_a_delay_that_does_not_fit_is_halved() -> None:
-    kept = np.zeros(1, BEAT)[0]
+    kept = np.zeros(1, BEAT).view(np.recarray)[0]
     keep_beat(kept, 0.0, -1 / 200_000, 1, 0, 48_000)
     assert frames_of(kept, 2.0, line_frames(48_000)) == 200_000

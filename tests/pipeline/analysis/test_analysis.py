@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pipeline import songs
-from pipeline.analysis import FEATURES, analyse
-from pipeline.analysis.track import COLUMNS
+from pipeline.analysis.features import FEATURES
+from pipeline.analysis.track import COLUMNS, analyse
 from pipeline.errors import AudioRejected, UnknownFeature
 
 RATE = 44_100

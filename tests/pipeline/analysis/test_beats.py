@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import songs
-from pipeline.analysis import analyse
+from pipeline.analysis.track import analyse
 from tests.pipeline.analysis import music
 
 RATE = 44_100

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline import songs
-from pipeline.analysis import analyse, chords, drums, sections
+from pipeline.analysis import chords, drums, sections
+from pipeline.analysis.track import analyse
 
 RATE = 44_100
 

@@ -71,7 +71,7 @@ def test_a_stretch_keeps_its_invariants() -> None:
 def test_listing_and_choosing_load_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from pipeline import analysis, models, settings, songs\n"
+        "from pipeline import models, settings, songs\nfrom pipeline.analysis import track\n"
         "from pipeline.engines import base\n"
         "base.engines(); base.choose('auto')\n"
         "heavy = ('torch', 'demucs', 'librosa', 'onnxruntime', 'openvino', 'numba', 'scipy')\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from audio.importer import Importer
+from audio.units import PADS
 from control.registry import REGISTRY
 from server.auth import Authentication
 from server.db import Database, IllegalMove
@@ -29,8 +30,11 @@ from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
 from server.jobs.service import JobService
 from server.library.service import Library
+from server.pads import PADS_AT_REST, Pad
 from server.protocol import Peer, Value
+from server.session.facts import PadWanted
 from server.session.intent import Intent, Refused
+from server.setlists import Shelf
 from server.spotify import Spotify
 from tests.server.library.conftest import importer as importer  # the fixture
 
@@ -137,6 +141,7 @@ class FakeShow:
     values: dict[str, Value] = field(default_factory=dict)
     rev: int = 0
     refuse: str = ""
+    held: list[Pad] = field(default_factory=lambda: list(PADS_AT_REST))
 
     @property
     def controls(self) -> Mapping[str, Value]:
@@ -153,6 +158,14 @@ class FakeShow:
         assert isinstance(intent.value, bool | int | float | str)
         self.values[intent.path] = intent.value
         self.rev += 1
+
+    @property
+    def pads(self) -> tuple[Pad, ...]:
+        return tuple(self.held)
+
+    def report(self, fact: PadWanted) -> None:
+        place = fact.bank * PADS + fact.pad
+        self.held[place] = replace(self.held[place], source=fact.source, status="loading" if fact.source else "empty")
 
     async def settle(self) -> int:
         return self.rev
@@ -219,6 +232,7 @@ class Parts:
     midi: FakeMidi
     seen: Alive = field(default_factory=Alive)
     spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
+    setlists: Shelf = field(default_factory=lambda: Shelf(Path("nowhere")))
     app: Starlette = field(default_factory=Starlette)
     hosts: Hosts = field(default_factory=Hosts)
 
@@ -260,7 +274,7 @@ async def parts(db: Database, importer: Importer, tmp_path: Path, clock: FakeClo
     made = Parts(
         FakeSettings(), "1.2.3", db, auth, library, importer,
         FakeJobs(db), BatchService(db, JobService(db, tmp_path / "data")), FakeWorkers(), FakeShow(), FakeOsc(),
-        FakeMidi(),
+        FakeMidi(), setlists=Shelf(tmp_path / "data" / "setlists"),
     )  # fmt: skip
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)

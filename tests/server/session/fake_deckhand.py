@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.marks import Marks
+from server.pads import Pad
+from server.practice import Pass, Practice
 from server.session.effects import EngineCommand
-from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, Fact
+from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, Fact, PadLoaded, PadLoadFailed
 
 
 @dataclass
@@ -22,6 +24,11 @@ class FakeDeckhand:
     adopted: list[tuple[int, int, str]] = field(default_factory=list)
     grids: list[tuple[int, int, tuple[float, ...], int]] = field(default_factory=list)
     saved: list[tuple[str, Marks]] = field(default_factory=list)
+    setlists: list[str] = field(default_factory=list)
+    practised: list[tuple[int, int, str, Practice]] = field(default_factory=list)
+    passes: list[tuple[str, Pass, bool]] = field(default_factory=list)
+    pads: list[tuple[int, int, int, str]] = field(default_factory=list)
+    banks: list[tuple[int, tuple[Pad, ...]]] = field(default_factory=list)
     heard: list[AudibleDeck] = field(default_factory=lambda: [AudibleDeck()] * 4)
 
     def send(self, commands: Sequence[EngineCommand]) -> None:
@@ -53,6 +60,28 @@ class FakeDeckhand:
 
     def save_marks(self, track_id: str, marks: Marks) -> None:
         self.saved.append((track_id, marks))
+
+    def open_setlist(self, name: str) -> None:
+        self.setlists.append(name)
+
+    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
+        self.practised.append((deck, token, track_id, practice))
+
+    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
+        self.passes.append((track_id, made, clean))
+
+    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
+        self.pads.append((bank, pad, token, source))
+        name, _, _ = source.partition("@")
+        if not source:
+            return
+        if name in self.tracks:
+            self.report(PadLoaded(bank, pad, token, source, f"Title of {name}", self.tracks[name]))
+        else:
+            self.report(PadLoadFailed(bank, pad, token, "unknown_track", f"There is no track {name!r}"))
+
+    def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        self.banks.append((bank, pads))
 
     def adopt(self, deck: int, token: int, track_id: str) -> None:
         self.adopted.append((deck, token, track_id))

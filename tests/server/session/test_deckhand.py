@@ -20,6 +20,8 @@ from audio.source import DeckSource, StemSource
 from control.control import Value
 from server.errors import DatabaseGone, NotFound
 from server.marks import NO_MARKS, Grid, Marks
+from server.pads import Pad
+from server.practice import Pass, Practice, Rehearsal
 from server.session.deckhand import EngineDeckhand
 from server.session.effects import Notice
 from server.session.intent import Intent, Refused
@@ -128,6 +130,8 @@ class Library:
     tracks: dict[UUID, DeckSource] = field(default_factory=dict)
     fault: Exception | None = None
     kept: dict[UUID, Marks] = field(default_factory=dict)
+    left: dict[UUID, Practice] = field(default_factory=dict)
+    passes: list[tuple[UUID, Pass, bool]] = field(default_factory=list)
 
     def add(self, *stems: StemSource) -> UUID:
         track_id = uuid4()
@@ -140,8 +144,20 @@ class Library:
     async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
         return None, self.kept.get(track_id, NO_MARKS)
 
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        self.banks[bank] = pads
+
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         self.kept[track_id] = marks
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        return Rehearsal((), self.left.get(track_id))
+
+    async def save_practice(self, track_id: UUID, practice: Practice) -> None:
+        self.left[track_id] = practice
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        self.passes.append((track_id, made, clean))
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         await self.deck_source(track_id)
@@ -445,3 +461,30 @@ async def test_a_playhead_is_carried_on_between_snapshots():
         message = on.deckhand.meters()
         assert on.deckhand.telemetry()["/deck/1/position"] == 1.0
         assert message.decks[0].position == 1.0 and message.engine.running
+
+
+async def test_a_song_that_is_practised_is_kept_where_it_is_and_comes_back():
+    async with stage() as on:
+        first, second = on.library.add(), on.library.add()
+        on.put("/session/mode", "practice")
+        on.put("/deck/1/load", str(first))
+        await on.until("/deck/1/status", "ready")
+        on.put("/deck/1/rate", 0.75)
+        on.engine.state["decks"][0]["position"] = 4.5 * 48_000
+        token = on.show.state.decks[0].token
+        on.put("/deck/1/loop/start", 2.0)
+        on.put("/deck/1/loop/end", 6.0)
+        await on.show.settle()
+        on.deckhand.log_pass(str(first), Pass(2.0, 6.0, 0.75), clean=False)
+        on.put("/deck/1/load", str(second))
+        await on.until("/deck/1/load", str(second))
+        await on.until("/deck/1/status", "ready")
+        assert on.show.controls["/deck/1/rate"] == 1.0 and on.show.state.decks[0].token != token
+        on.put("/deck/1/load", str(first))
+        await on.until("/deck/1/rate", 0.75)
+        await on.until("/deck/1/status", "ready")
+        left = on.library.left[first]
+        assert left.position_s == 4.5 and left.controls["loop/end"] == 6.0
+        assert on.library.passes == [(first, Pass(2.0, 6.0, 0.75), False)]
+        await on.show.settle()
+        assert (CommandKind.DECK_SEEK, 0, 4.5 * 48_000, 0) in on.engine.sent

@@ -101,6 +101,28 @@ def test_a_log_plays_again_to_the_same_show(tmp_path: Path):
     assert replayed.controls == run(before, [intent for intent, _ in live]).controls
 
 
+def test_a_log_that_begins_while_a_song_is_practised_plays_again(tmp_path: Path):
+    asked = [
+        Intent("/session/mode", "practice"),
+        Intent("/deck/1/load", "a"),
+        DeckLoaded(0, 1, "T", "A", 100.0),
+        Intent("/deck/1/rate", 0.8),
+        Intent("/deck/1/click", 1),
+        Intent("/deck/1/stem/bass/mutes", "10-12 20-21"),
+        Intent("/deck/1/loop/start", 8.0),
+        Intent("/deck/1/loop/end", 16.0),
+        Intent("/deck/1/loop/active", 1),
+    ]
+    before = run(initial(), [EngineRestored((AudibleDeck(),) * 4, 48_000), *asked])
+    IntentLog(tmp_path / "log.jsonl", before, (9.0, 0.0, 0.0, 0.0), now=0.0).flush()
+    replayed = run(initial(), [EngineRestored((AudibleDeck(),) * 4, 48_000)])
+    for timed in read_log(tmp_path / "log.jsonl"):
+        replayed = run(replayed, [Intent(timed.path, timed.value)])
+        if timed.path == "/deck/1/load":
+            replayed = run(replayed, [DeckLoaded(0, replayed.decks[0].loading, "T", "A", 100.0)])
+    assert replayed.controls == before.controls and replayed.decks[0].practised
+
+
 @pytest.mark.anyio
 async def test_a_full_disk_ends_the_log_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     writer = IntentLog(tmp_path / "log.jsonl", initial(), (0.0,) * 4, now=0.0)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from server.render import render
 from server.session.script import ScriptRejected
-from server.session.setlist import check_setlist, read_setlist, timed
+from server.session.setlist import Length, Loop
+from server.session.setlist_file import check_setlist, read_setlist
+from server.session.setlist_places import Place
 from tests.server.render_material import RATE, TONES, levels, read, tone, write
 
 A = '[[entry]]\ntrack = "a"\n'
@@ -50,11 +52,45 @@ def setlist(folder: Path, text: str) -> Path:
             ["line 3: stems: no stem is called 'vocal'; did you"],
         ),
         ('[[entry]]\ntrack = "a"\nstems = { bass = 2 }', ["line 3: stems.bass: takes a number from 0 to 1, not 2"]),
-        ('[[entry]]\ntrack = "a"\n[entry.stems]\nbass = 2', ["line 3: stems.bass: takes a number from 0 to 1, not 2"]),
-        ('[[entry]]\ntrack = "a"\ntransition = "wipe"', ['line 3: transition: is "cut" or "fade", not \'wipe\'']),
+        ('[[entry]]\ntrack = "a"\n[entry.stems]\nbass = 2', ["line 4: stems.bass: takes a number from 0 to 1, not 2"]),
+        (
+            '[[entry]]\ntrack = "a"\ntransition = "wipe"',
+            ['line 3: transition: is "cut", "fade", "echo-out", "stem-swap" or "lanes", not'],
+        ),
         ('[[entry]]\ntrack = "a"\nstart = 9\nend = 8', ["line 4: end: lies after start (9 s), not at 8 s"]),
         (A + '[[entry]]\ntrack = "b"\ndeck = 1\ntransition = "fade"', ["line 6: deck: a fade needs two"]),
         (A + 'at = 9\n[[entry]]\ntrack = "b"\nat = 8', ["line 6: at: the track before begins at 9 s"]),
+        (A + 'start = "bar x"', ["line 3: start: takes seconds, or a place like"]),
+        (A + "tempo = [[0, 120], [8, 900]]", ["line 3: tempo: takes 20 to 400 BPM, or a curve"]),
+        (A + "tempo = 120\nrate = 1.1", ["line 3: tempo: the speed is given already by rate"]),
+        (A + "bars = 4\nbeats = 3", ["line 3: bars: a transition has one length"]),
+        (A + 'transition = "lanes"', ["line 3: transition: needs at least one [[entry.lane]]"]),
+        (A + 'order = ["drums"]', ['line 3: order: is the order of a "stem-swap"']),
+        (A + 'order = ["drums", "drums"]', ["line 3: order: takes stems in the order they change"]),
+        (A + f'notes = """\n{"x" * 501}"""', ["line 3: notes: takes a text of at most 500 characters"]),
+        (A + "[[entry.lane]]\ncontrol = 1", ["line 3: points: is missing", "line 4: control: takes the name"]),
+        (
+            A + '[[entry.lane]]\npoints = [\n[0, 1],\n]\ncontrol = "/deck/out/volum"',
+            ["line 7: control: no control is called '/deck/out/volum'; did you mean /deck/out/volume?"],
+        ),
+        (
+            A + '[[entry.lane]]\ncontrol = "/mixer/crossfader"\npoints = [[0, "left"]]',
+            ["line 5: points: /mixer/crossfader takes a number, got str"],
+        ),
+        (
+            A + '[[entry.lane]]\ncontrol = "/deck/in/title"\npoints = [[0, 1]]',
+            ["line 4: control: /deck/in/title can only be read"],
+        ),
+        (
+            A + '[[entry.lane]]\ncontrol = "/setlist/autopilot"\npoints = [[0, 1]]',
+            ["line 4: control: /setlist/autopilot cannot be automated"],
+        ),
+        (A + "[[entry.loop]]\nbars = 2", ["line 3: from: is missing: where does the loop begin?"]),
+        (A + "[[entry.loop]]\nfrom = 1\nto = 2\nbars = 1", ["line 6: bars: a loop has either an end or"]),
+        (A + "[[entry.loop]]\nfrom = 1\npasses = 1.5", ["line 5: passes: takes a number of passes, 0 to 999"]),
+        (A + "[[entry.loop]]\nfrom = 1\n[[entry.loop]]\nfrm = 1", ["line 5: from: is missing", "line 6: frm: is not"]),
+        (A + "loop = 3", ["line 3: loop: stands in double brackets"]),
+        ("crossfader = 1\n" + A, ["line 1: crossfader: is true or false, not 1"]),
         ("[[entry]]\ntrack = ", ["line 2: is not TOML"]),
         ("", ["line 1: entry: a setlist needs at least one"]),
         ('entry = "x"', ["line 1: entry: a setlist needs at least one"]),
@@ -87,32 +123,56 @@ def test_any_text_is_a_setlist_or_a_list_of_problems(tmp_path: Path, text: str):
         assert read_setlist(path).entries
 
 
-def test_entries_follow_each_other_and_fade_over(tmp_path: Path):
+def test_everything_a_file_may_say_is_read(tmp_path: Path):
     path = setlist(
         tmp_path,
         """
         title = "Two"
+        tempo = 120
         [[entry]]
         track = "a"
-        start = 10
-        end = 40
-        rate = 2.0
+        start = "1:02.5"
+        end = "section Big End #2 end - 2 beats"
+        notes = """
+        + "'''\nfirst = not a key\nsecond'''"
+        + """
         [[entry]]
         track = "b"
-        transition = "fade"
-        seconds = 5
+        rate = 1.5
+        transition = "stem-swap"
+        start = "cue Drop it + 4 bars"
+        [[entry.loop]]
+        from = "bar 17.3"
+        speed = 0.6
+        speed_to = 1.0
+        step = 0.1
+        every = 2
+        [[entry]]
+        track = "c"
+        tempo = [[0, 120], [16, 130]]
+        transition = "lanes"
+        scene = "Stems"
+        [[entry.lane]]
+        control = "/deck/out/fx/1/type"
+        points = [[0, "reverb"]]
+        [[entry.lane]]
+        control = "/deck/out/volume"
+        points = [[0, 1], [12, 0]]
         """,
     )
+    assert check_setlist(path) == []
     whole = read_setlist(path)
-    assert whole.title == "Two" and [entry.deck for entry in whole.entries] == [1, 2]
-    intents = timed(whole, lambda name, line: {"a": 60.0, "b": 20.0}[name], path)
-    assert [i.at_s for i in intents] == sorted(i.at_s for i in intents)
-    plays = [(i.at_s, i.path, i.value) for i in intents if i.path.endswith("/play")]
-    assert plays == [(0, "/deck/1/play", 1), (10, "/deck/2/play", 1), (15, "/deck/1/play", 0), (30, "/deck/2/play", 0)]
-    rise = {i.at_s: i.value for i in intents if i.path == "/deck/2/volume"}
-    fall = {i.at_s: i.value for i in intents if i.path == "/deck/1/volume" and i.at_s > 10}
-    assert rise[10] == 0 and rise[15] == 1 and fall[15] == pytest.approx(0)
-    assert all(rise[at] ** 2 + fall[at] ** 2 == pytest.approx(1) for at in fall), "equal power all the way"
+    one, two, three = whole.entries
+    assert whole.title == "Two" and [entry.deck for entry in whole.entries] == [1, 2, 1]
+    assert one.start == Place("seconds", 62.5) and one.tempo == ((0.0, 120.0),) and one.keylock
+    assert one.end == Place("section", 2, "Big End", at_end=True, by=-2, unit="beats")
+    assert one.notes == "first = not a key\nsecond"
+    assert two.rate == 1.5 and two.tempo == () and not two.keylock and two.quantize
+    assert two.length == Length(8, "bars") and two.start == Place("cue", name="Drop it", by=4, unit="bars")
+    assert two.loops == (Loop(Place("bar", 17.5), None, 4, 10, 0.6, 1.0, 0.1, 2),)
+    assert [round(two.loops[0].speed_of(n), 6) for n in (0, 1, 2, 3, 9, 50)] == [0.6, 0.6, 0.7, 0.7, 1.0, 1.0]
+    assert three.tempo == ((0.0, 120.0), (16.0, 130.0)) and three.length == Length(12, "beats")
+    assert three.scene == "Stems" and three.lanes[0].points == ((0.0, "reverb"),)
 
 
 def test_a_setlist_is_heard(tmp_path: Path):
@@ -152,7 +212,7 @@ def test_two_entries_on_one_deck_cut(tmp_path: Path):
     out = read(render(setlist(tmp_path, text), tmp_path / "set.wav").path)
     assert levels(out, 0.05, 0.45)["vocals"] == pytest.approx(0.1, rel=1e-2)
     assert levels(out, 0.55, 1.2)["drums"] == pytest.approx(0.1, rel=1e-2)
-    assert abs(len(out) - 1.35 * RATE) < 0.01 * RATE
+    assert 0 <= len(out) - 1.35 * RATE < 0.05 * RATE, "it takes a moment to load"
 
 
 def test_a_track_too_short_for_its_start_names_the_line(tmp_path: Path):

@@ -6,6 +6,9 @@ from audio.commands import CommandKind
 from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFECTS, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
+from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
+from control.tables.sampler import sampler_rows
+from control.tables.setlist import setlist_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 from server.session import facts
 from server.session.controls import HANDLERS
@@ -22,6 +25,7 @@ from server.session.effects import (
 from server.session.facts import AudibleDeck, DeckEnded, DeckLoaded, DeckLoadFailed, EngineLost, EngineRestored
 from server.session.intent import Intent, Refused
 from server.session.rows import ROWS
+from server.session.sampling import SAMPLING
 from server.session.state import State, initial
 from server.session.step import step
 
@@ -129,6 +133,11 @@ MIXER_NUMBERS = {
     "/mixer/booth": (0.5, CommandKind.BOOTH, 0.5),
     "/mixer/headphones/output": ("7-8", CommandKind.HEADPHONES_OUTPUT, OWN_OUTPUTS.index("7-8")),
     "/mixer/booth/output": ("off", CommandKind.BOOTH_OUTPUT, OWN_OUTPUTS.index("off")),
+    "/pad/volume": (0.5, CommandKind.SAMPLER_VOLUME, 0.5),
+    "/sequencer/run": (1, CommandKind.SEQUENCER_RUN, 1.0),
+    "/sequencer/length": ("12", CommandKind.SEQUENCER_LENGTH, 12.0),
+    "/sequencer/swing": (0.25, CommandKind.SEQUENCER_SWING, 0.25),
+    "/sequencer/step_beats": ("0.333333", CommandKind.SEQUENCER_STEP, 1 / 3),
 }
 
 
@@ -164,6 +173,14 @@ PERFORMED |= {row.path for deck in range(1, 5) for stem in STEMS for row in stem
 PERFORMED |= {row.path for row in tempo_rows()}
 """Controls that `test_performing` tests."""
 
+PRACTISED = {
+    row.path
+    for deck in range(1, 5)
+    for row in (*practice_rows(deck), *(row for stem in STEMS for row in stem_practice_rows(deck, stem)), *mode_rows())
+    if row.is_writable
+}
+"""Controls that `test_practising` tests."""
+
 TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_gain"}
 """Controls with tests of their own, below and in test_strip.py."""
 
@@ -187,7 +204,8 @@ def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
 def test_no_control_is_dead_or_untested():
     tested = {row[0] for row in numbers()} | {"/session/focus", "/mixer/auto_gain/target"} | set(REMEMBERED)
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
-    tested |= PERFORMED
+    tested |= PERFORMED | PRACTISED | set(SAMPLING)  # those of the sampler in test_sampling.py
+    tested |= {row.path for row in setlist_rows() if row.is_writable}  # by test_setlist_player
     assert tested == {path for path, control in REGISTRY.items() if control.is_writable} == set(HANDLERS)
 
 
@@ -210,7 +228,10 @@ def test_every_readable_control_is_fed_by_a_fact():
     moved = {path for path, value in session.state.controls.items() if value != before[path]}
     read = {p for p, control in REGISTRY.items() if control.is_state and not control.is_writable}
     performed = {row.path for deck in range(1, 5) for row in transport_rows(deck)}
-    assert read - performed <= moved
+    performed |= {row.path for row in sampler_rows()}  # test_sampling.py
+    performed |= {row.path for row in setlist_rows()}  # by test_setlist_player
+    practised = {row.path for deck in range(1, 5) for row in practice_rows(deck)}
+    assert read - performed - practised <= moved
 
 
 # --- load, play, stop, position, eject -------------------------------------------------------------------------------
@@ -461,7 +482,7 @@ def test_aliases_move_the_deck_that_has_the_focus():
     session.put("/session/focus", 3)
     for alias in ALIASES:
         control = resolve(alias, "3")
-        assert control.path.startswith("/deck/3/")
+        assert control.path.startswith(("/deck/3/", "/setlist/", "/session/focus"))
     session.put("/stem/2/mute", 1)
     assert session["/deck/3/stem/drums/mute"] == 1 and session["/deck/1/stem/drums/mute"] == 0
     session.load(3)
@@ -495,7 +516,7 @@ def test_a_new_engine_is_told_everything():
     fresh = Session(connected=False)
     everything = commands(fresh.fact(EngineRestored(EMPTY, RATE)))
     assert [row[:3] for row in sent] == [row[:3] for row in everything]
-    assert len(everything) == len(ROWS) + 1, "and the session's tempo"
+    assert len(everything) == len(ROWS) + 2, "and the session's tempo, and the sequencer's bank"
 
 
 def test_a_lost_engine_comes_back_where_the_music_was():

@@ -19,6 +19,8 @@ from audio.settings import AudioSettings
 from audio.source import DeckSource, StemSource
 from audio.units import STEMS
 from server.marks import NO_MARKS, Grid, Marks
+from server.pads import Pad
+from server.practice import NO_REHEARSAL, Pass, Practice, Rehearsal
 from server.session.deckhand import EngineDeckhand
 from server.session.intent import Intent
 from server.session.show import Show
@@ -48,6 +50,7 @@ class Library:
         self.source = source
         self.grid: Grid | None = None
         self.kept = NO_MARKS
+        self.banks: dict[int, tuple[Pad, ...]] = {}
 
     async def deck_source(self, track_id: UUID) -> DeckSource:
         return self.source
@@ -55,8 +58,20 @@ class Library:
     async def marks(self, track_id: UUID) -> tuple[Grid | None, Marks]:
         return self.grid, self.kept
 
+    async def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
+        self.banks[bank] = pads
+
     async def save_marks(self, track_id: UUID, marks: Marks) -> None:
         self.kept = marks
+
+    async def rehearsal(self, track_id: UUID) -> Rehearsal:
+        return NO_REHEARSAL
+
+    async def save_practice(self, track_id: UUID, practice: Practice) -> None:
+        raise AssertionError("this is not practice mode")
+
+    async def log_pass(self, track_id: UUID, made: Pass, *, clean: bool) -> None:
+        raise AssertionError("this is not practice mode")
 
     async def track(self, track_id: UUID, user_id: int | None) -> SimpleNamespace:
         return SimpleNamespace(title="Title", artist="Artist")
@@ -149,6 +164,61 @@ async def test_a_song_its_stems_a_crash_and_a_return(tmp_path: Path):
                 wholly_there()
                 await hears(deckhand, {name: level / 2 for name, level in everything.items() if name != "vocals"})
                 assert before <= show.positions()[0] < SECONDS and show.controls["/deck/1/play"] == 1
+                await client.quit()
+                assert process is not None
+                await anyio.to_thread.run_sync(process.end)
+            finally:
+                if client.alive:
+                    os.kill(client.pid, signal.SIGKILL)
+                tasks.cancel_scope.cancel()
+
+
+@pytest.mark.timeout(300)
+async def test_pads_play_are_kept_and_outlive_the_engine(tmp_path: Path):
+    bare, _ = made(tmp_path)
+    library, track = Library(bare), uuid4()
+    lost = anyio.Event()
+    deckhand = EngineDeckhand(library, on_lost=lost.set)
+    show = Show(deckhand)
+    settings = AudioSettings(device="null")
+
+    def put(path: str, value: object) -> None:
+        show.submit(Intent(path, value, "test"))
+
+    with tempfile.TemporaryDirectory(prefix="sfa-") as runtime:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(show.run)
+            await tasks.start(deckhand.run, show.report, show.notice)
+            client, process = await adopt_or_start(Path(runtime), settings, log=tmp_path / "engine.log")
+            try:
+                deckhand.attach(client)
+                put("/pad/bank", "2")
+                put("/pad/3/mode", "loop")
+                put("/pad/3/gain", 0.5)
+                put("/pad/3/source", f"{track}@1-3")
+                await until(show, "/pad/3/status", "ready")
+                put("/pad/3", 1.0)
+                await hears(deckhand, dict.fromkeys(NAMES, 0.05))
+                await until(show, "/pad/3/playing", 1)
+                with anyio.fail_after(20):
+                    while not library.banks.get(1, (Pad(),) * 3)[2].source:
+                        await anyio.sleep(0.01)
+                assert library.banks[1][2].mode == "loop"
+                put("/pad/4/source", f"{track}#drums")
+                await until(show, "/pad/4/status", "failed")
+
+                os.kill(client.pid, signal.SIGKILL)
+                with anyio.fail_after(20):
+                    await lost.wait()
+                assert process is not None
+                await anyio.to_thread.run_sync(process.end)
+                client, process = await adopt_or_start(Path(runtime), settings, log=tmp_path / "engine.log")
+                deckhand.attach(client)
+                await show.settle()
+                await until(show, "/pad/3/status", "ready")
+                assert show.controls["/pad/3/playing"] == 0
+                put("/pad/3", 0.5)
+                await hears(deckhand, dict.fromkeys(NAMES, 0.025))
                 await client.quit()
                 assert process is not None
                 await anyio.to_thread.run_sync(process.end)
