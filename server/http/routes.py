@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from server.http import (
     batch_routes,
+    cleanup_routes,
     export_routes,
     job_routes,
     library_routes,
@@ -50,6 +51,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *practice_routes.ROWS,
         *job_routes.ROWS,
         *batch_routes.ROWS,
+        *cleanup_routes.ROWS,
         *link_routes.ROWS,
         *show_routes.ROWS,
         *metrics_routes.ROWS,
