@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("name", nargs="?", default="htdemucs")
     models.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
 
+    cleanup = commands.add_parser("cleanup", help="remove what failed long ago, and files that nothing needs")
+    cleanup.add_argument("--dry-run", action="store_true", help="only say how much that is")
+    cleanup.add_argument("--days", type=int, default=30, help="how old failed and cancelled jobs may get (default 30)")
+    _add_server(cleanup)
+
     fetcher = commands.add_parser("fetcher", help="install spotdl and yt-dlp, for links of Spotify and video sites")
     fetcher.add_argument("action", choices=("install", "status"))
     fetcher.add_argument("--quiet-if-present", action="store_true", help=argparse.SUPPRESS)
@@ -182,6 +187,17 @@ def _models(named: argparse.Namespace) -> int:
     elif not (named.quiet_if_present and models.is_here(named.name)):
         print(models.model(named.name).licence)
         print(models.pull(named.name, progress=lambda what, share: print(f"  {what}", flush=True)))
+    return 0
+
+
+def _cleanup(named: argparse.Namespace) -> int:
+    from server.remote import Remote
+
+    with Remote.find(_settings_of_remote(named), named.server, named.token) as remote:
+        asked = {"dry_run": named.dry_run, "days": named.days}
+        cleaned = remote.request("POST", "/api/cleanup", json=asked)
+    counted = ", ".join(f"{count} {what}" for what, count in cleaned.items() if what != "dry_run" and count)
+    print(f"{'Would remove' if named.dry_run else 'Removed'}: {counted or 'nothing'}")
     return 0
 
 
@@ -277,6 +293,7 @@ _COMMANDS = {
     "render": _render,
     "worker": _worker,
     "models": _models,
+    "cleanup": _cleanup,
     "fetcher": _fetcher,
     "migrate": _migrate,
     "doctor": _doctor,

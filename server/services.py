@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.gauges import Alive
+
 if TYPE_CHECKING:
     from audio.importer import Importer
     from server.auth import Authentication
@@ -51,6 +53,10 @@ class Services:
     lan: "Lan"
     spotify: "Spotify"
     setlists: "Shelf"
+
+    def alive(self) -> Alive:
+        """Return what is connected and how the engine is, for metrics."""
+        return Alive(self.deckhand.status, tuple(self.workers.workers()), self.live.pages)
 
     @property
     def data(self) -> Path:

@@ -12,8 +12,9 @@ import anyio.to_thread
 from pipeline.engines.base import engines
 from server.errors import BadRequest
 from server.http import shapes
-from server.http.shapes import JobList, JobView, view
+from server.http.shapes import JobHistory, JobList, JobView, view
 from server.http.table import Call, Row
+from server.jobs import history
 
 _LARGEST_LIMIT: Final = 500
 
@@ -52,8 +53,19 @@ async def list_jobs(call: Call) -> JobList:
     return JobList([view(job) for job in found])
 
 
-async def get_job(call: Call) -> JobView:
-    return view(await call.services.jobs.get(call.id(), call.user_id))
+async def get_job(call: Call) -> JobHistory:
+    job = await call.services.jobs.get(call.id(), call.user_id)
+    tried = await history.attempts(call.services.db, job.id)
+    log = call.services.library.storage.data / "logs" / "workers.log"
+    lines = await anyio.to_thread.run_sync(history.log_of, log, job.id)
+    waited = ran = None
+    if job.started_at is not None and job.inserted_at is not None:
+        waited = (job.started_at - job.inserted_at).total_seconds()
+    if job.started_at is not None and job.finished_at is not None:
+        ran = (job.finished_at - job.started_at).total_seconds()
+    shown = view(job)
+    told = {name: getattr(shown, name) for name in JobView.__struct_fields__}
+    return JobHistory(**told, waited_s=waited, ran_s=ran, history=tried, log=lines)
 
 
 async def cancel_job(call: Call) -> JobView:
@@ -149,7 +161,7 @@ ROWS: Final = (
     Row("POST", "/api/tracks/{id}/analyze", analyze, "Find tempo, key and more", JobView, shapes.Analyze,
         status=202, rate="heavy", tag="jobs"),
     Row("GET", "/api/jobs", list_jobs, "Jobs, newest first", JobList, query=shapes.JobQuery, tag="jobs"),
-    Row("GET", "/api/jobs/{id}", get_job, "One job", JobView, tag="jobs"),
+    Row("GET", "/api/jobs/{id}", get_job, "One job, its attempts and its log", JobHistory, tag="jobs"),
     Row("POST", "/api/jobs/{id}/cancel", cancel_job, "Stop a job; its partial output goes", JobView, tag="jobs"),
     Row("POST", "/api/jobs/{id}/retry", retry_job, "Queue a failed or cancelled job again", JobView, tag="jobs"),
     Row("GET", "/api/engines", list_engines, "Separation engines, and which can run here", tag="jobs"),

@@ -14,6 +14,7 @@ import msgspec
 
 from server.auth import Authentication
 from server.db import Database
+from server.gauges import Alive
 from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
 from server.library.service import Library
@@ -180,6 +181,7 @@ class HttpServices(Protocol):
     def lan(self) -> Lan: ...
     @property
     def spotify(self) -> Spotify: ...
+    def alive(self) -> Alive: ...
     @property
     def setlists(self) -> Shelf: ...
 

@@ -17,10 +17,12 @@ from starlette.routing import BaseRoute
 
 from server.http import (
     batch_routes,
+    cleanup_routes,
     export_routes,
     job_routes,
     library_routes,
     link_routes,
+    metrics_routes,
     midi_routes,
     practice_routes,
     recording_routes,
@@ -49,8 +51,10 @@ def table(version: str, checks: Checks) -> list[Row]:
         *practice_routes.ROWS,
         *job_routes.ROWS,
         *batch_routes.ROWS,
+        *cleanup_routes.ROWS,
         *link_routes.ROWS,
         *show_routes.ROWS,
+        *metrics_routes.ROWS,
         *midi_routes.ROWS,
         *recording_routes.ROWS,
         *setlist_routes.ROWS,

@@ -13,6 +13,7 @@ import msgspec
 
 from server.errors import BadRequest
 from server.jobs.batches import Batch, BatchKind
+from server.jobs.history import Attempt
 from server.jobs.job import Job, Kind
 from server.library.records import Analysis, PlaylistRow, Stem
 from server.marks import Grid, HotCue, Marks
@@ -219,6 +220,15 @@ class JobView(msgspec.Struct, frozen=True):
     finished_at: datetime.datetime | None
     inserted_at: datetime.datetime | None
     updated_at: datetime.datetime | None
+
+
+class JobHistory(JobView, frozen=True):
+    """A job and what it did: how long it waited and ran, each attempt, and what workers here have logged about it."""
+
+    waited_s: float | None
+    ran_s: float | None
+    history: list[Attempt]
+    log: list[str]
 
 
 class JobList(msgspec.Struct, frozen=True):

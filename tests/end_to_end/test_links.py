@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from tests.end_to_end.program import ROOT, TOKEN, Program, until
+from tests.pipeline.fetcher_site import PLACE, environment
 from tests.pipeline.remote_site import Asked, RemoteSite, audio, head, plain
 from tests.server.library.conftest import tone
 
@@ -26,10 +27,19 @@ def song() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def fetching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """The running program with workers, whose links may lead to this machine."""
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("watched")
+
+
+@pytest.fixture(scope="module")
+def fetching(tmp_path_factory: pytest.TempPathFactory, watched: Path) -> Iterator[Program]:
+    """The running program with workers, whose links may lead to this machine, and what stands for yt-dlp."""
     data = tmp_path_factory.mktemp("data")
-    (data / "alchemy.toml").write_text("fetch_private = true\n")
+    (data / "alchemy.toml").write_text(f'fetch_private = true\nwatch = ["{watched}"]\n')
+    soundfile.write(data / "video.wav", tone(seconds=3.0, hz=330.0), 44_100)
+    environment(
+        data, yt_dlp=f"{PLACE}(folder / 'audio.wav').write_bytes(open({str(data / 'video.wav')!r}, 'rb').read())"
+    )
     with Program(data) as running:
         yield running
 
@@ -87,3 +97,22 @@ def test_what_is_no_audio_fails_with_a_sentence_and_can_be_tried_again(fetching:
         )
         assert "words.wav" in failed["error"] and failed["attempts"] == 1
         assert fetching.http.post(f"/api/jobs/{job}/retry").json()["status"] == "queued"
+
+
+def test_a_video_is_fetched_by_a_worker_and_linked_when_it_comes_again(fetching: Program) -> None:
+    made = fetching.http.post("/api/links", json={"url": "https://youtu.be/dQw4w9WgXcQ?t=3"}).json()
+    where = f"/api/jobs/{made['tracks'][0]['job']['id']}"
+    done = until("the video", lambda: (job := fetching.http.get(where).json())["status"] == "completed" and job)
+    assert [one["outcome"] for one in done["history"]] == ["completed"] and done["ran_s"] > 0
+    track = fetching.http.get(f"/api/tracks/{done['track_id']}").json()
+    assert track["duration"] == pytest.approx(3.0, abs=0.01)
+    again = fetching.http.post("/api/links", json={"url": "https://www.youtube.com/watch?v=dQw4w9WgXcQ"}).json()
+    assert again["tracks"][0] == {"track_id": done["track_id"], "existing": True, "job": None}
+    metrics = fetching.http.get("/metrics").text
+    assert "alchemy_engine_up 1" in metrics and 'alchemy_workers{queue="download"} 1' in metrics
+
+
+def test_a_file_in_a_watched_folder_comes_by_itself(fetching: Program, watched: Path) -> None:
+    soundfile.write(watched / "Nobody - Watched.wav", tone(seconds=1.0, hz=550.0), 44_100)
+    found = until("the file", lambda: fetching.http.get("/api/tracks", params={"q": "Watched"}).json()["tracks"])
+    assert (found[0]["title"], found[0]["artist"]) == ("Watched", "Nobody")

@@ -21,6 +21,7 @@ from control.registry import REGISTRY
 from server.auth import Authentication
 from server.db import Database, IllegalMove
 from server.errors import NotFound
+from server.gauges import Alive
 from server.http.guard import Hosts
 from server.http.limits import Limits
 from server.http.ports import Jobs
@@ -229,10 +230,14 @@ class Parts:
     show: FakeShow
     osc: FakeOsc
     midi: FakeMidi
+    seen: Alive = field(default_factory=Alive)
     spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
     setlists: Shelf = field(default_factory=lambda: Shelf(Path("nowhere")))
     app: Starlette = field(default_factory=Starlette)
     hosts: Hosts = field(default_factory=Hosts)
+
+    def alive(self) -> Alive:
+        return self.seen
 
 
 class FakeClock:
