@@ -88,11 +88,10 @@ def measure(
         state, target = host.state_pointer, int(out.ctypes.data)
         step = int(MOVE_S * host.rate) // BLOCK
         blocks = int(seconds * host.rate / BLOCK)
-        hands = [moves(block * BLOCK / host.rate, loaded=loaded) for block in range(0, blocks, step)]
         begun = time.process_time()
         for block in range(blocks):
             if block % step == 0:
-                host.send(hands[block // step])
+                host.send(moves(block * BLOCK / host.rate, loaded=loaded))
             render(state, target, BLOCK)
         taken = time.process_time() - begun
         best = max(best, blocks * BLOCK / host.rate / taken)

@@ -16,17 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.kernel.compiled import Single, compiled
-from audio.kernel.lane_filters import (
-    EQ_STATES,
-    EQ_VALUES,
-    FILTER_STATES,
-    FILTER_VALUES,
-    HALF,
-    eq_frames,
-    eq_frames_half,
-    filter_frames,
-    filter_frames_half,
-)
+from audio.kernel.lane_filters import EQ_STATES, EQ_VALUES, FILTER_STATES, FILTER_VALUES, eq_frames, filter_frames
 from audio.kernel.lanes import LANES
 
 CROSSOVERS_HZ: Final = (200.0, 2500.0)
@@ -300,11 +290,10 @@ def run_bank(k: Any, bank: Any, rows: Any, count: int) -> None:
         if bank.eq_moves:
             run = min(run, bank.eq_left)
             bank.eq_left -= run
-        row, state, values = address + 4 * LANES * at, bank.eq_state.ctypes.data, bank.eq_value.ctypes.data
-        if bank.eq_pairs >> (HALF // 2):
-            eq_frames(row, state, values, k.crossovers.ctypes.data, run)
-        else:
-            eq_frames_half(row, state, values, k.crossovers.ctypes.data, run)
+        eq_frames(
+            address + 4 * LANES * at, bank.eq_state.ctypes.data, bank.eq_value.ctypes.data, k.crossovers.ctypes.data,
+            run,
+        )  # fmt: skip
         at += run
     at = 0
     while at < count and bank.filter_on:
@@ -315,9 +304,8 @@ def run_bank(k: Any, bank: Any, rows: Any, count: int) -> None:
         if bank.filter_moves:
             run = min(run, bank.filter_left)
             bank.filter_left -= run
-        row, state, values = address + 4 * LANES * at, bank.filter_state.ctypes.data, bank.filter_value.ctypes.data
-        if bank.filter_pairs >> (HALF // 2):
-            filter_frames(row, state, values, bank.side.ctypes.data, _DAMPING, run)
-        else:
-            filter_frames_half(row, state, values, bank.side.ctypes.data, _DAMPING, run)
+        filter_frames(
+            address + 4 * LANES * at, bank.filter_state.ctypes.data, bank.filter_value.ctypes.data,
+            bank.side.ctypes.data, _DAMPING, run,
+        )  # fmt: skip
         at += run

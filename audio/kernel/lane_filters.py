@@ -1,4 +1,4 @@
-"""Filters over 16 lanes at once, or 8, in LLVM: the isolator of three bands and a bank's bipolar filter.
+"""Filters over 16 lanes at once, in LLVM: the isolator of three bands and the bipolar filter of a bank's channels.
 
     row of 16 lanes (8 stereo pairs), one row a frame --> sections --> the same rows
 
@@ -22,10 +22,7 @@ from llvmlite import ir
 from numba.core import types
 
 from audio.kernel.compiled import in_llvm
-from audio.kernel.lanes import FLOAT, FLOATS, LANES, Loop, load_vector, splat, store_vector
-
-HALF: Final = LANES // 2
-"""Lanes of the narrow kind: half the work where the upper lanes are at rest, and the same bits in the lower ones."""
+from audio.kernel.lanes import FLOATS, LANES, VECTOR, Loop, load_vector, splat, store_vector
 
 SECTIONS: Final = 12
 """Sections of the isolator: five for each split, two for the all-pass of the low band."""
@@ -36,9 +33,8 @@ FILTER_STATES: Final = 4
 FILTER_VALUES: Final = 2
 """What moves in the bipolar filter: the tangent of its cut-off, and its share of what is heard."""
 
-
-def _constant(value: float, lanes: int) -> Any:
-    return ir.Constant(ir.VectorType(FLOAT, lanes), [value] * lanes)
+_ONE: Final = ir.Constant(VECTOR, [1.0] * LANES)
+_TWO: Final = ir.Constant(VECTOR, [2.0] * LANES)
 
 
 class _Sections:
@@ -56,13 +52,12 @@ class _Sections:
         first, second = self._states[self._next : self._next + 2]
         self._next += 2
         a1, a2, a3 = factors[:3]
-        two = _constant(2.0, x.type.count)
         rest = builder.fsub(x, second)
         band = builder.fadd(builder.fmul(a1, first), builder.fmul(a2, rest))
         low = builder.fadd(second, builder.fadd(builder.fmul(a2, first), builder.fmul(a3, rest)))
         self.after += [
-            builder.fsub(builder.fmul(two, band), first),
-            builder.fsub(builder.fmul(two, low), second),
+            builder.fsub(builder.fmul(_TWO, band), first),
+            builder.fsub(builder.fmul(_TWO, low), second),
         ]
         return band, low
 
@@ -85,20 +80,25 @@ def _mixed(builder: Any, dry: Any, wet: Any, share: Any) -> Any:
     return builder.fadd(dry, builder.fmul(share, builder.fsub(wet, dry)))
 
 
-def _eq(lanes: int) -> Any:
-    """Return what emits the isolator for the first `lanes` lanes."""
+@in_llvm
+def eq_frames(typingctx: Any, rows: Any, state: Any, values: Any, factors: Any, count: Any) -> Any:
+    """Take `count` rows at `rows` through the isolator, in place.
+
+    `state`: EQ_STATES vectors. `values`: EQ_VALUES vectors, then as many that are added to them before each frame.
+    `factors`: for each crossover, wide section then narrow, (a1, a2, a3, 2k).
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         audio, memory, moving, numbers = (builder.inttoptr(arg, FLOATS) for arg in args[:4])
-        states = [load_vector(builder, memory, LANES * n, lanes) for n in range(EQ_STATES)]
-        gains = [load_vector(builder, moving, LANES * n, lanes) for n in range(EQ_VALUES)]
-        steps = [load_vector(builder, moving, LANES * (EQ_VALUES + n), lanes) for n in range(EQ_VALUES)]
+        states = [load_vector(builder, memory, LANES * n) for n in range(EQ_STATES)]
+        gains = [load_vector(builder, moving, LANES * n) for n in range(EQ_VALUES)]
+        steps = [load_vector(builder, moving, LANES * (EQ_VALUES + n)) for n in range(EQ_VALUES)]
         scalars = [builder.load(builder.gep(numbers, [ir.IntType(64)(n)])) for n in range(16)]
         first_wide, first_narrow, second_wide, second_narrow = (
-            [splat(builder, scalar, lanes) for scalar in scalars[4 * n : 4 * n + 4]] for n in range(4)
+            [splat(builder, scalar) for scalar in scalars[4 * n : 4 * n + 4]] for n in range(4)
         )
         loop = Loop(builder, args[4], states + gains)
-        x = load_vector(builder, audio, loop.offset, lanes)
+        x = load_vector(builder, audio, loop.offset)
         gains = [builder.fadd(gain, step) for gain, step in zip(loop.carried[EQ_STATES:], steps, strict=True)]
         sections = _Sections(builder, loop.carried[:EQ_STATES])
         low, rest = sections.split(x, first_wide, first_narrow)
@@ -115,42 +115,30 @@ def _eq(lanes: int) -> Any:
             store_vector(builder, vector, moving, LANES * n)
         return context.get_dummy_value()
 
-    return codegen
+    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), codegen
 
 
 @in_llvm
-def eq_frames(typingctx: Any, rows: Any, state: Any, values: Any, factors: Any, count: Any) -> Any:
-    """Take `count` rows at `rows` through the isolator, in place.
+def filter_frames(typingctx: Any, rows: Any, state: Any, values: Any, side: Any, damping: Any, count: Any) -> Any:
+    """Take `count` rows at `rows` through two sections each, in place.
 
-    `state`: EQ_STATES vectors. `values`: EQ_VALUES vectors, then as many that are added to them before each frame.
-    `factors`: for each crossover, wide section then narrow, (a1, a2, a3, 2k).
+    `state`: FILTER_STATES vectors. `values`: FILTER_VALUES vectors, then as many that are added to them before each
+    frame. `side`: one vector, 1 where the low-pass is heard and 0 where the high-pass is. `damping`: 1 / Q.
     """
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), _eq(LANES)
-
-
-@in_llvm
-def eq_frames_half(typingctx: Any, rows: Any, state: Any, values: Any, factors: Any, count: Any) -> Any:
-    """Do the same with the lower HALF of the lanes alone."""
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), _eq(HALF)
-
-
-def _filter(lanes: int) -> Any:
-    """Return what emits the bipolar filter for the first `lanes` lanes."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         audio, memory, moving, sides = (builder.inttoptr(arg, FLOATS) for arg in args[:4])
-        one = _constant(1.0, lanes)
-        resistance = splat(builder, args[4], lanes)
-        is_low = load_vector(builder, sides, 0, lanes)
-        states = [load_vector(builder, memory, LANES * n, lanes) for n in range(FILTER_STATES)]
-        values = [load_vector(builder, moving, LANES * n, lanes) for n in range(FILTER_VALUES)]
-        steps = [load_vector(builder, moving, LANES * (FILTER_VALUES + n), lanes) for n in range(FILTER_VALUES)]
+        resistance = splat(builder, args[4])
+        is_low = load_vector(builder, sides, 0)
+        states = [load_vector(builder, memory, LANES * n) for n in range(FILTER_STATES)]
+        values = [load_vector(builder, moving, LANES * n) for n in range(FILTER_VALUES)]
+        steps = [load_vector(builder, moving, LANES * (FILTER_VALUES + n)) for n in range(FILTER_VALUES)]
         loop = Loop(builder, args[5], states + values)
-        x = load_vector(builder, audio, loop.offset, lanes)
+        x = load_vector(builder, audio, loop.offset)
         tangent = builder.fadd(loop.carried[FILTER_STATES], steps[0])
         share = builder.fadd(loop.carried[FILTER_STATES + 1], steps[1])
-        below = builder.fadd(one, builder.fmul(tangent, builder.fadd(tangent, resistance)))
-        a1 = builder.fdiv(one, below)
+        below = builder.fadd(_ONE, builder.fmul(tangent, builder.fadd(tangent, resistance)))
+        a1 = builder.fdiv(_ONE, below)
         a2 = builder.fmul(tangent, a1)
         a3 = builder.fmul(tangent, a2)
         sections = _Sections(builder, loop.carried[:FILTER_STATES])
@@ -167,38 +155,26 @@ def _filter(lanes: int) -> Any:
             store_vector(builder, vector, moving, LANES * n)
         return context.get_dummy_value()
 
-    return codegen
-
-
-@in_llvm
-def filter_frames(typingctx: Any, rows: Any, state: Any, values: Any, side: Any, damping: Any, count: Any) -> Any:
-    """Take `count` rows at `rows` through two sections each, in place.
-
-    `state`: FILTER_STATES vectors. `values`: FILTER_VALUES vectors, then as many that are added to them before each
-    frame. `side`: one vector, 1 where the low-pass is heard and 0 where the high-pass is. `damping`: 1 / Q.
-    """
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.float32, types.intp), _filter(LANES)
-
-
-@in_llvm
-def filter_frames_half(typingctx: Any, rows: Any, state: Any, values: Any, side: Any, damping: Any, count: Any) -> Any:
-    """Do the same with the lower HALF of the lanes alone."""
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.float32, types.intp), _filter(HALF)
+    return types.void(types.intp, types.intp, types.intp, types.intp, types.float32, types.intp), codegen
 
 
 WEIGH_STATES: Final = 4
 
 
-def _weigh(lanes: int) -> Any:
-    """Return what emits the weighting for the first `lanes` lanes."""
+@in_llvm
+def weigh_frames(typingctx: Any, rows: Any, state: Any, factors: Any, squares: Any, count: Any) -> Any:
+    """Take `count` rows at `rows` through two sections, and add the squares to the vector at `squares`.
+
+    `state`: WEIGH_STATES vectors. `factors`: for each section a1, a2, a3, and what its input, band and low weigh.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         audio, memory, numbers, sums = (builder.inttoptr(arg, FLOATS) for arg in args[:4])
-        states = [load_vector(builder, memory, LANES * n, lanes) for n in range(WEIGH_STATES)]
+        states = [load_vector(builder, memory, LANES * n) for n in range(WEIGH_STATES)]
         scalars = [builder.load(builder.gep(numbers, [ir.IntType(64)(n)])) for n in range(12)]
-        factor = [splat(builder, scalar, lanes) for scalar in scalars]
-        loop = Loop(builder, args[4], [*states, load_vector(builder, sums, 0, lanes)])
-        x = load_vector(builder, audio, loop.offset, lanes)
+        factor = [splat(builder, scalar) for scalar in scalars]
+        loop = Loop(builder, args[4], [*states, load_vector(builder, sums, 0)])
+        x = load_vector(builder, audio, loop.offset)
         sections = _Sections(builder, loop.carried[:WEIGH_STATES])
         for section in range(2):
             own = factor[6 * section : 6 * section + 6]
@@ -213,19 +189,4 @@ def _weigh(lanes: int) -> Any:
         store_vector(builder, after[WEIGH_STATES], sums, 0)
         return context.get_dummy_value()
 
-    return codegen
-
-
-@in_llvm
-def weigh_frames(typingctx: Any, rows: Any, state: Any, factors: Any, squares: Any, count: Any) -> Any:
-    """Take `count` rows at `rows` through two sections, and add the squares to the vector at `squares`.
-
-    `state`: WEIGH_STATES vectors. `factors`: for each section a1, a2, a3, and what its input, band and low weigh.
-    """
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), _weigh(LANES)
-
-
-@in_llvm
-def weigh_frames_half(typingctx: Any, rows: Any, state: Any, factors: Any, squares: Any, count: Any) -> Any:
-    """Do the same with the lower HALF of the lanes alone."""
-    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), _weigh(HALF)
+    return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), codegen

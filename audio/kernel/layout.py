@@ -349,7 +349,6 @@ STATE: Final = np.dtype(
         ("hop", "<i4"),
         ("hop_frames", "<i4"),
         ("loud_until", "<i8"),
-        ("upper_loud_until", "<i8"),
         ("weighting", "<f4", (2, 6)),
         ("weigh_state", "<f4", (WEIGH_STATES, LANES)),
         ("hop_squares", "<f4", (LANES,)),

@@ -5,7 +5,7 @@
 
 Owner: the kernel. After ITU-R BS.1770-4 and EBU Tech 3341; the two filters are the standard's, as state-variable
 sections (analogue prototypes: De Man, "Evaluation of Implementations of the EBU R128 Loudness Measurement", 2018).
-Units: LUFS, at least QUIETEST; lanes 0 and 1 are the master, 2 d + 2 and 2 d + 3 deck d.
+Units: LUFS, at least QUIETEST; lanes 2 d and 2 d + 1 are deck d, the two after the decks the master.
 """
 
 from math import log10, pi, tan
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.kernel.compiled import compiled
-from audio.kernel.lane_filters import HALF, weigh_frames, weigh_frames_half
+from audio.kernel.lane_filters import weigh_frames
 from audio.kernel.lanes import LANES
 from audio.kernel.layout import HOPS, METERED
 from audio.units import DECKS
@@ -50,26 +50,17 @@ def _section(tangent: float, damping: float) -> tuple[float, float, float]:
 
 
 @compiled
-def _lane(which: int) -> int:
-    """Return the first of the two lanes of what is measured."""
-    return 0 if which == MASTER else 2 * which + 2
-
-
-@compiled
 def listen(k: Any, which: int, left: Any, right: Any, count: int) -> None:
     """Note `count` frames of what is measured as `which`: a deck by its number, or MASTER."""
     rows = k.loud_lanes
-    lane = _lane(which)
     heard = False
     for n in range(count):
         a, b = left[n], right[n]
-        rows[n, lane] = a
-        rows[n, lane + 1] = b
+        rows[n, 2 * which] = a
+        rows[n, 2 * which + 1] = b
         heard = heard or a != 0.0 or b != 0.0
     if heard:
         k.loud_until = k.frame + int(_RING_S * k.rate)
-        if lane >= HALF:
-            k.upper_loud_until = k.loud_until
 
 
 @compiled
@@ -88,10 +79,9 @@ def _end_hop(k: Any) -> None:
     """Close a hop: its means go into the ring, and the readings follow."""
     frames = np.float32(k.rate // HOPS_A_SECOND)
     for which in range(METERED):
-        lane = _lane(which)
-        k.hop_power[which, k.hop] = (k.hop_squares[lane] + k.hop_squares[lane + 1]) / frames
-        k.hop_squares[lane] = 0.0
-        k.hop_squares[lane + 1] = 0.0
+        k.hop_power[which, k.hop] = (k.hop_squares[2 * which] + k.hop_squares[2 * which + 1]) / frames
+        k.hop_squares[2 * which] = 0.0
+        k.hop_squares[2 * which + 1] = 0.0
     k.hop = (k.hop + 1) % HOPS
     for which in range(METERED):
         k.short_term[which] = _level(k, which, HOPS)
@@ -108,11 +98,10 @@ def measure_loudness(k: Any, count: int) -> None:
     while at < count:
         run = min(count - at, hop - k.hop_frames)
         if sounds:
-            row, state = rows.ctypes.data + 4 * LANES * at, k.weigh_state.ctypes.data
-            if k.upper_loud_until > k.frame:
-                weigh_frames(row, state, k.weighting.ctypes.data, k.hop_squares.ctypes.data, run)
-            else:
-                weigh_frames_half(row, state, k.weighting.ctypes.data, k.hop_squares.ctypes.data, run)
+            weigh_frames(
+                rows.ctypes.data + 4 * LANES * at, k.weigh_state.ctypes.data, k.weighting.ctypes.data,
+                k.hop_squares.ctypes.data, run,
+            )  # fmt: skip
         k.hop_frames += run
         at += run
         if k.hop_frames == hop:
