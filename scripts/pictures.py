@@ -153,7 +153,7 @@ def keylock() -> str:
         lines = ((0.0, "/deck/1/rate", 0.8), (0.0, "/deck/1/keylock", value))
         part = hear(*lines, seconds=3.0)[RATE : RATE * 5 // 2]
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part)))) * 4 / len(part)
-        hertz = np.fft.rfftfreq(len(part), 1 / RATE)
+        hertz = np.fft.rfftfreq(len(part), 1 / RATE).astype(np.float64)
         shown = (hertz >= 120) & (hertz <= 240)
         curves[name] = (hertz[shown], 20 * np.log10(np.maximum(spectrum[shown], 1e-6)))
     across = [(hz, f"{hz} Hz") for hz in (120, 160, 200, 240)]
