@@ -160,6 +160,7 @@ describe('Telemetry', () => {
     loudness: -70,
     momentary: -70,
     recorded_s: 0,
+    step: 0,
     engine,
   });
 
