@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.marks import Grid, HotCue, Section
+from server.marks import Grid, HotCue
+from server.practice import Section
 from server.session.setlist_places import TrackView, bar_line, beat_at, find_place, read_place, tempo_of, time_of_beat
 
 GRID = Grid(tuple(0.25 + 0.5 * n for n in range(64)), 1)
