@@ -12,7 +12,7 @@ from tests.end_to_end.program import ROOT, Program, until
 from tests.web.browser import Browser
 
 PICTURES = ROOT / "docs" / "pictures"
-SIZES = {"desktop": (1440, 900), "tablet": (820, 1180), "phone": (390, 844)}
+SIZES = {"desktop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
 
 
 def main() -> int:
@@ -33,6 +33,15 @@ def main() -> int:
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(1500)
             page.screenshot(path=PICTURES / f"{name}.png")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.get_by_role("button", name="Light theme").click()
+        page.wait_for_timeout(500)
+        page.screenshot(path=PICTURES / "light.png")
+        page.get_by_role("button", name="Dark theme").click()
+        for view in ("Practice", "Library"):
+            page.get_by_role("navigation", name="Views").get_by_role("button", name=view, exact=True).click()
+            page.wait_for_timeout(500)
+            page.screenshot(path=PICTURES / f"{view.lower()}.png")
     return 0
 
 

@@ -33,7 +33,7 @@ from starlette.websockets import WebSocket
 from audio.commands import CommandKind
 from audio.units import DECKS, STEMS
 from audio.waveform import WaveformBuilder
-from control.registry import (listing)
+from control.registry import listing
 from server import protocol
 from server.live import LiveHub
 from server.session.effects import EngineCommand
@@ -298,7 +298,9 @@ class MockServer:
 
     async def _separate(self, request: Request) -> Response:
         track = self._of(request)
-        return JSONResponse(await self._start(track, "processing"), 202) if track else refusal(404, "not_found", "Gone.")
+        if track is None:
+            return refusal(404, "not_found", "Gone.")
+        return JSONResponse(await self._start(track, "processing"), 202)
 
     async def _analyze(self, request: Request) -> Response:
         track = self._of(request)

@@ -1,4 +1,4 @@
-"""Tags and playlists in a real browser: what a hand does there reaches the server, and what the server refuses is said."""
+"""Tags and playlists in a real browser: what a hand does reaches the server, what the server refuses is said."""
 
 from playwright.sync_api import Locator, Page, expect
 
