@@ -74,7 +74,8 @@ def material(folder: Path) -> Path:
             wave = noise.uniform(-0.05, 0.05, (round(SONG_S * RATE), 2)).astype(np.float32)
             soundfile.write(song / f"{stem}.wav", wave, RATE, subtype="FLOAT")
         downbeats = beats[::4].tolist()
-        text = f'{{"beats": {beats.tolist()}, "downbeats": {downbeats}, "sections": []}}'
+        sections = '[{"start": 0, "end": 1, "label": "intro"}, {"start": 1, "end": 3, "label": "verse"}]'
+        text = f'{{"beats": {beats.tolist()}, "downbeats": {downbeats}, "sections": {sections}}}'
         (song / "analysis.json").write_text(text)
     return folder
 

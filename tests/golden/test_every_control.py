@@ -10,11 +10,12 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from audio.units import DECKS, EFFECTS, STEMS
+from audio.units import DECKS, EFFECTS, PADS, STEMS
 from control.control import Value
 from control.registry import ALIASES, REGISTRY
 from tests.golden.listening_desk import (
@@ -34,6 +35,7 @@ from tests.golden.listening_desk import (
     to_the_right,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 FIRST_S = 0.6
 STAGGER_S = 0.03
 """What each deck moves later than the one before."""
@@ -51,6 +53,7 @@ class Row:
     `value` is written at the deck's moment; `before` and `after` happen in both renders, at seconds from that moment;
     `presses`: the value is written again after so many seconds. `bus`: where it is heard; `heard_s`: the part after the
     moment that `law` judges. `alone`: deck by deck, where a deck's control moves another (`{o}`, `{t}`: two others).
+    `{p}` is each pad or step, `{q}` the pad after it.
     """
 
     pattern: str
@@ -183,9 +186,91 @@ MIXER = (
     Row("/session/focus", "3", silent, after=((0.1, "/transport/stop", 1),), bus="deck3", heard_s=(0.2, 1.5)),
 )
 
+CLICKS = ((-0.5, "/deck/{n}/click/output", "headphones"), (-0.4, "/deck/{n}/click", 1))
+STEPS = (
+    (-0.4, "/deck/{n}/loop/beats", 0.5),
+    (-0.3, "/deck/{n}/trainer/step", 0.3),
+    (-0.3, "/deck/{n}/trainer/every", 1),
+)
+TRAINED = (*STEPS, (-0.2, "/deck/{n}/trainer/on", 1))
+TRAINS = ((0.1, "/deck/{n}/trainer/on", 1),)
+MUTED = ((-0.4, "/deck/{n}/stem/{s}/mutes", "0.5-2.4"),)
+
+PRACTICE = (
+    Row("/deck/{n}/loop/start", 0.1, before=LOOPED),
+    Row("/deck/{n}/loop/end", 1.2, before=LOOPED),
+    Row("/deck/{n}/loop/section", 1.0),
+    Row("/deck/{n}/loop/bars", 1.0),
+    Row("/deck/{n}/loop/bar", 2.0),
+    Row("/deck/{n}/loop/preroll", 1.0, before=LOOPED),
+    Row("/deck/{n}/loop/again", 1, before=((-0.2, "/deck/{n}/loop/beats", 4.0),)),
+    Row("/deck/{n}/click", 1, appears, before=((-0.5, "/deck/{n}/click/output", "headphones"),), bus="headphones",
+        alone=True),
+    Row("/deck/{n}/click/volume", 1.0, louder, before=CLICKS, bus="headphones", alone=True),
+    Row("/deck/{n}/click/accent", 0, before=CLICKS, bus="headphones", alone=True),
+    Row("/deck/{n}/click/divide", "2", louder, before=CLICKS, bus="headphones", alone=True),
+    Row("/deck/{n}/click/bar", 3.0, before=CLICKS, bus="headphones", alone=True),
+    Row("/deck/{n}/click/output", "headphones", appears, before=((-0.4, "/deck/{n}/click", 1),), bus="headphones",
+        alone=True),
+    Row("/deck/{n}/countin", 2.0, quieter, after=((0.1, "/deck/{n}/stop", 1), (0.2, "/deck/{n}/play", 1))),
+    Row("/deck/{n}/countin/passes", 1, quieter, before=(*LOOPED, (-0.1, "/deck/{n}/countin", 1.0))),
+    Row("/deck/{n}/trainer/on", 1, before=STEPS),
+    Row("/deck/{n}/trainer/start", 0.5, before=STEPS, after=TRAINS),
+    Row("/deck/{n}/trainer/stop", 0.75, before=STEPS, after=TRAINS),
+    Row("/deck/{n}/trainer/step", 0.1, before=STEPS, after=TRAINS),
+    Row("/deck/{n}/trainer/every", 4.0, before=STEPS, after=TRAINS),
+    Row("/deck/{n}/trainer/by", "clean", before=STEPS, after=TRAINS),
+    Row("/deck/{n}/trainer/clean", 1, before=(*TRAINED, (-0.25, "/deck/{n}/trainer/by", "clean"))),
+    Row("/deck/{n}/trainer/missed", 1, before=TRAINED),
+    Row("/deck/{n}/stem/{s}/mutes", "0.8-1.5", quieter),
+    Row("/deck/{n}/stem/{s}/mutes/add", "0.8-1.5", quieter),
+    Row("/deck/{n}/stem/{s}/mutes/loop", 1, quieter, before=LOOPED),
+    Row("/deck/{n}/stem/{s}/mutes/section", 2.0, quieter),
+    Row("/deck/{n}/stem/{s}/mutes/remove", 1.0, louder, before=MUTED),
+    Row("/deck/{n}/stem/{s}/mutes/clear", 1, louder, before=MUTED),
+)  # fmt: skip
+
+PAD = ((-0.5, "/pad/{p}/source", "next1#vocals@0-0.6"),)
+HIT = ((0.1, "/pad/{p}", 1.0),)
+SOUNDING = (*PAD, (-0.1, "/pad/{p}", 1.0))
+NEIGHBOURS = (*PAD, (-0.5, "/pad/{q}/source", "next1#bass@0-0.6"))
+FIRST_PAD = ((-0.5, "/pad/1/source", "next1#vocals@0-0.2"),)
+RUNNING = (*FIRST_PAD, (-0.45, "/sequencer/step_beats", "0.125"), (-0.4, "/sequencer/run", 1))
+PATTERN = (*RUNNING, (-0.4, "/sequencer/pattern/1", "9595959595959595"))
+
+PADS_AND_STEPS = (
+    Row("/pad/{p}", 1.0, before=PAD, bus="master"),
+    Row("/pad/{p}/stop", 1, before=SOUNDING, bus="master"),
+    Row("/pad/{p}/source", "next2#vocals@0-0.6", before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/take", "1#drums", before=((-0.4, "/deck/1/loop/beats", 1.0),), after=HIT, bus="master"),
+    Row("/pad/{p}/mode", "loop", before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/choke", "1", before=(*NEIGHBOURS, (-0.4, "/pad/{q}/choke", "1")),
+        after=(*HIT, (0.2, "/pad/{q}", 1.0)), bus="master"),
+    Row("/pad/{p}/gain", 0.2, before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/pan", 1.0, before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/pitch", 7.0, before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/start", 0.3, before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/end", 0.3, before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/quantize", "1", before=PAD, after=HIT, bus="master"),
+    Row("/pad/bank", "2", before=FIRST_PAD, after=((0.1, "/pad/1", 1.0),), bus="master"),
+    Row("/pad/volume", 0.2, before=FIRST_PAD, after=((0.1, "/pad/1", 1.0),), bus="master"),
+    Row("/pad/stop", 1, before=(*FIRST_PAD, (-0.05, "/pad/1", 1.0)), bus="master"),
+    Row("/sequencer/run", 0, before=PATTERN, bus="master"),
+    Row("/sequencer/bank", "2", before=PATTERN, bus="master"),
+    Row("/sequencer/step_beats", "0.5", before=PATTERN, bus="master"),
+    Row("/sequencer/length", "3", before=PATTERN, bus="master"),
+    Row("/sequencer/swing", 0.5, before=PATTERN, bus="master"),
+    Row("/sequencer/clear", 1, before=PATTERN, bus="master"),
+    Row("/sequencer/select", "2", before=(*RUNNING, (-0.5, "/pad/2/source", "next2#bass@0-0.2")),
+        after=((0.05, "/sequencer/step/1", 1.0), (0.05, "/sequencer/step/5", 1.0)), bus="master"),
+    Row("/sequencer/step/{p}", 1.0, before=RUNNING, bus="master"),
+    Row("/sequencer/pattern/{p}", "9.9.9.9.9.9.9.9.", before=(*PAD, *RUNNING[1:]), bus="master"),
+)  # fmt: skip
+
 SILENT: dict[str, tuple[Value, str]] = {
     "/deck/{n}/hotcue/{h}/name": ("drop", "a label"),
     "/deck/{n}/hotcue/{h}/color": ("#112233", "a label"),
+    "/session/mode": ("practice", "how songs are opened: tests/server/session/test_practising.py"),
     "/mixer/record": (1, "writes a file: tests/server/test_recording.py listens to it"),
     "/link/enabled": (1, "a clock on the network: tests/control/test_clock_desk.py"),
     "/link/start_stop": (1, "a clock on the network"),
@@ -200,8 +285,18 @@ SILENT: dict[str, tuple[Value, str]] = {
 }
 """What a render does not sound of: the value that the session then holds, and why there is no sound."""
 
-ROWS = (*DECK, *STEM, *MIXER)
-EACH = {"n": range(1, DECKS + 1), "s": STEMS, "h": range(1, 9), "u": (1, 2)}
+SETS = "tests/server/test_render_setlists.py"
+ELSEWHERE = {
+    "/setlist/load": SETS,
+    "/setlist/autopilot": SETS,
+    "/setlist/next": SETS,
+    "/setlist/previous": SETS,
+    "/setlist/goto": SETS,
+}
+"""What wants a set of songs to be heard, and the test that listens to it."""
+
+ROWS = (*DECK, *STEM, *MIXER, *PRACTICE, *PADS_AND_STEPS)
+EACH = {"n": range(1, DECKS + 1), "s": STEMS, "h": range(1, 9), "u": (1, 2), "p": range(1, PADS + 1)}
 
 
 def fill(text: Value, **names: object) -> Value:
@@ -237,9 +332,10 @@ def check(desk: Desk, row: Row, decks: tuple[int, ...], names: dict[str, object]
     scene: list[Line] = []
     moved: list[Line] = []
     moments: dict[int, tuple[float, str, str]] = {}
+    neighbour = int(str(names.get("p", 0))) % PADS + 1
     for place, deck in enumerate(decks):
         moment = FIRST_S + place * STAGGER_S
-        these = {**names, "n": deck, "o": deck % DECKS + 1, "t": (deck + 1) % DECKS + 1}
+        these = {**names, "q": neighbour, "n": deck, "o": deck % DECKS + 1, "t": (deck + 1) % DECKS + 1}
         path = str(fill(row.pattern, **these))
         scene += [*lines(row.before, moment, these), *lines(row.after, moment, these)]
         moved += [(moment + at, path, fill(row.value, **these)) for at in (0.0, *row.presses)]
@@ -284,10 +380,16 @@ def test_what_has_no_sound_is_kept_by_the_session(desk: Desk, pattern: str) -> N
 def test_every_writable_control_has_its_row() -> None:
     written = [fill(row.pattern, **names) for row in ROWS for names in expanded(row.pattern)]
     written += [fill(pattern, **names) for pattern in SILENT for names in expanded(pattern)]
+    written += ELSEWHERE
     wanted = [path for path, control in REGISTRY.items() if control.is_writable]
     assert sorted(set(wanted) - set(written)) == [], "a new control wants a row here that says how it is heard"
     assert sorted(set(written) - set(wanted)) == [], "a row names no control"
     assert len(written) == len(set(written))
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_what_is_heard_elsewhere_is_moved_there(path: str) -> None:
+    assert f'"{path}"' in (ROOT / ELSEWHERE[path]).read_text(encoding="utf-8")
 
 
 def test_an_alias_is_its_control_on_the_deck_in_focus(desk: Desk) -> None:
