@@ -74,7 +74,7 @@ web/dist/index.html: $(WEB_SOURCES) | .venv/.ready
 	@touch $@
 
 .venv/.warm: .venv/.ready $(wildcard audio/*.py audio/kernel/*.py)
-	@echo "Compiling the audio kernel for this machine (about three minutes, once) ..."
+	@echo "Compiling the audio kernel for this machine (about a minute, once) ..."
 	@$(BIN)/python -c "import audio.host"
 	@touch $@
 
