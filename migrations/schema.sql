@@ -737,7 +737,7 @@ $$;
 
 -- Seconds until the next delayed message of a queue is due; NULL when none waits.
 CREATE FUNCTION queue.due_s(from_queue text) RETURNS double precision LANGUAGE sql AS $$
-    SELECT greatest(0, extract(epoch FROM min(eta) - now()))::double precision FROM queue.messages
+    SELECT extract(epoch FROM min(eta) - now())::double precision FROM queue.messages
     WHERE queue = from_queue AND state = 'queued' AND eta > now()
 $$;
 

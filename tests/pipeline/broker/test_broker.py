@@ -189,6 +189,7 @@ def test_higher_priority_goes_first_and_equals_in_order(desk: Desk) -> None:
 
 def test_a_delayed_message_waits_for_its_time(desk: Desk) -> None:
     session = PostgresBroker(desk.dsn).session
+    assert session.due_s("work") is None, "an idle worker would ask without a pause"
     session.put("m", "work", "note", b"{}", 0, 3600.0, None)
     assert session.claim("work") is None
     due = session.due_s("work")

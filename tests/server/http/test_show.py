@@ -199,7 +199,7 @@ async def test_every_route_is_closed_unless_the_table_says_otherwise(
 ) -> None:
     opened = {row.path for row in table("1", {"engine": _ok}) if row.public}
     workers = {"/api/worker/tracks/{id}/pcm", "/api/worker/jobs/{id}/audio"}  # closed by tokens of another kind
-    assert opened == {"/health", "/api/openapi.json", "/metrics", *workers}  # metrics: to this machine, see test_metrics
+    assert opened == {"/health", "/api/openapi.json", "/metrics", *workers}  # the last to this machine: test_metrics.py
     for row in table("1", {}):
         if not row.public:
             path = re.sub(r"{[^}]+}", "00000000-0000-4000-8000-000000000000", row.path)
