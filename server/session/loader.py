@@ -109,6 +109,10 @@ class _Desk:
     held: _Held | None = None
     coming: _Held | None = None
 
+    def is_about(self, track_id: UUID) -> bool:
+        """Say whether the track is on the deck, or on its way there: what it is made of may have been read already."""
+        return any(one is not None and one.track_id == track_id for one in (self.held, self.coming))
+
 
 class DeckLoader:
     """Brings tracks and growing stems to the decks of whatever engine is attached."""
@@ -174,13 +178,13 @@ class DeckLoader:
     def refresh(self, track_id: UUID) -> None:
         """Look again at what a track is made of: stems were added, finished, chosen or removed."""
         for deck, desk in enumerate(self._desks):
-            if desk.held is not None and desk.held.track_id == track_id:
+            if desk.is_about(track_id):
                 self._wake(deck, refresh=True)
 
     def remark(self, track_id: UUID) -> None:
         """Look again at a track's grid and cue points: they were analysed, or marked by somebody else."""
         for deck, desk in enumerate(self._desks):
-            if desk.held is not None and desk.held.track_id == track_id:
+            if desk.is_about(track_id):
                 desk.remark = True
                 self._wake(deck)
 

@@ -285,6 +285,20 @@ async def test_the_last_of_many_loads_wins():
         assert len([r for r in on.engine.asked if r[0] == "load"]) <= 2
 
 
+async def test_what_is_found_in_a_track_on_its_way_to_a_deck_comes_too():
+    async with stage() as on:
+        track = on.library.add()
+        on.engine.gate = anyio.Event()
+        on.put("/deck/1/load", str(track))
+        with anyio.fail_after(10):
+            while not on.engine.asked:  # everything about the track has been read by then
+                await anyio.lowlevel.checkpoint()
+        on.library.kept[track] = Marks(cue_s=3.0)
+        on.deckhand.loader.remark(track)
+        on.engine.gate.set()
+        await on.until("/deck/1/cue/position", 3.0)
+
+
 async def test_eject_during_a_load_leaves_the_deck_empty():
     async with stage() as on:
         on.engine.gate = anyio.Event()
