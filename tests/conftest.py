@@ -14,6 +14,10 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import settings
+
+settings.register_profile("laws", deadline=None)  # no example has to be quick: a busy machine breaks no law
+settings.load_profile("laws")
 
 for _name in [name for name in os.environ if name.startswith(("ALCHEMY_", "PG"))] + ["DATABASE_URL"]:
     os.environ.pop(_name, None)
