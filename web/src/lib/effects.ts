@@ -1,5 +1,7 @@
 // What an effect's three parameters are called and what a knob's place means, as docs/effects.md has it. Pure.
 
+import { beatCount } from './format';
+
 interface Parameter {
   name: string;
   /** What the knob at 0..1 stands for, with its unit. */
@@ -13,7 +15,7 @@ const between = (low: number, high: number, knob: number): number => low * (high
 const fraction = (beats: number): string => {
   if (beats === 0.75) return '3/4';
   if (beats === 1.5) return '1 1/2';
-  return beats < 1 ? `1/${Math.round(1 / beats)}` : plain(beats);
+  return beatCount(beats);
 };
 const chosen = (knob: number, choices: readonly number[]): number =>
   choices[Math.round(knob * (choices.length - 1))] ?? 0;

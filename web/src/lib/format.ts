@@ -12,6 +12,11 @@ export function time(seconds: number, tenths = false): string {
   return hours > 0 ? `${sign}${hours}:${String(minutes).padStart(2, '0')}:${tail}` : `${sign}${minutes}:${tail}`;
 }
 
+/** Beats as musicians count them: 0.25 is `1/4`, 8 is `8`. */
+export function beatCount(beats: number): string {
+  return beats < 1 ? `1/${Math.round(1 / beats)}` : String(Math.round(beats * 100) / 100);
+}
+
 /** Linear gain as decibels: `-6.0 dB`, `-∞ dB`. */
 export function gain(value: number): string {
   return value > 1e-5 ? decibels(20 * Math.log10(value)) : '-∞ dB';
