@@ -7,7 +7,7 @@ Units: none.
 
 import logging
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -146,18 +146,12 @@ class Lan:
             self._osc.open_lan()
             self._hosts.open_lan()
             config = page_config(app, ssl_certfile=self._folder / "server.crt", ssl_keyfile=self._folder / "server.key")
-            server = PageServer(config)
             self.https_port = listener.getsockname()[1]
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_until_changed, lambda: self._change, server)
+                tasks.start_soon(PageServer(config).serve, [listener])
                 self._settled.set()
-                await server.serve(sockets=[listener])
+                await self._change.wait()
                 tasks.cancel_scope.cancel()
-
-
-async def _until_changed(change: Callable[[], anyio.Event], server: uvicorn.Server) -> None:
-    await change().wait()
-    server.should_exit = True
 
 
 def _listen_anywhere(port: int) -> socket.socket:
