@@ -63,7 +63,6 @@ from server.setlist_keeper import SetlistKeeper
 from server.setlists import Shelf
 from server.settings import Settings
 from server.spotify import Spotify
-from server.start import audio_settings
 from server.surfaces.clocks import ClockSurface
 from server.surfaces.daw import DawSurface
 from server.surfaces.midi import MidiSurface
@@ -136,7 +135,7 @@ async def _signals(stop: anyio.Event) -> None:
 async def _serve(settings: Settings, listener: socket.socket, engine: EngineProcess | None, stop: anyio.Event) -> None:
     settings = replace(settings, port=listener.getsockname()[1])
     notices = Notices()
-    keeper = EngineKeeper(audio_settings(settings), settings.runtime, settings.engine_log, engine)
+    keeper = EngineKeeper(settings.engine_settings, settings.runtime, settings.engine_log, engine)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         stack.push_async_callback(keeper.stop, None)
