@@ -51,3 +51,20 @@ export function fit(canvas: HTMLCanvasElement): boolean {
   canvas.height = height;
   return true;
 }
+
+/** The colours of a waveform in `colour`, resolved in `where`: a canvas does not know custom properties. */
+export function inkOf(colour: string, where: HTMLElement): Paint {
+  const probe = document.createElement('span');
+  (where.parentElement ?? document.body).append(probe);
+  const one = (value: string): string => {
+    probe.style.color = value;
+    return getComputedStyle(probe).color;
+  };
+  const found = {
+    low: one(`color-mix(in srgb, ${colour} 62%, var(--panel))`),
+    middle: one(colour),
+    high: one(`color-mix(in srgb, ${colour} 25%, white)`),
+  };
+  probe.remove();
+  return found;
+}

@@ -6,6 +6,7 @@ import * as api from './api';
 import { Batches } from './batches.svelte';
 import { Connection, type Link } from './connection';
 import { type Control } from './controls';
+import { Insights } from './insight.svelte';
 import { Library, sentence } from './library.svelte';
 import { Playlists } from './playlists.svelte';
 import { Show, type Refusal } from './show.svelte';
@@ -40,6 +41,7 @@ export class Page {
   readonly toasts = new Toasts();
   readonly library: Library;
   readonly batches = new Batches();
+  readonly insights = new Insights();
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
@@ -189,6 +191,7 @@ export class Page {
         break;
       case 'library':
         this.library.changed(message);
+        this.insights.changed(message.track_id);
         this.playlists.soon();
         break;
       case 'playlist':
