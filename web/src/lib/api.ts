@@ -89,6 +89,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    /** What the server adds for programs. */
+    readonly details: Json = {},
   ) {
     super(message);
   }
@@ -116,7 +118,7 @@ export function number(value: unknown): number {
 export function errorOf(status: number, body: unknown): ApiError {
   const error = map(map(body)['error']);
   const message = text(error['message']);
-  if (message) return new ApiError(status, text(error['code'], 'error'), message);
+  if (message) return new ApiError(status, text(error['code'], 'error'), message, map(error['details']));
   if (status === 401 || status === 403) {
     return new ApiError(status, 'not_allowed', 'This page is not logged in. Open the link that `alchemy run` printed.');
   }

@@ -9,6 +9,7 @@ import { type Control } from './controls';
 import { Insights } from './insight.svelte';
 import { Library, sentence } from './library.svelte';
 import { Playlists } from './playlists.svelte';
+import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { Telemetry } from './telemetry';
@@ -42,6 +43,7 @@ export class Page {
   readonly library: Library;
   readonly batches = new Batches();
   readonly insights = new Insights();
+  readonly setlists = new Setlists();
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
