@@ -13,11 +13,11 @@ import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { Telemetry } from './telemetry';
+import { Traces } from './traces.svelte';
 import { Toasts, level } from './toasts.svelte';
 
 /** The engine's numbers are redrawn this often; its meters are drawn from `telemetry` instead. */
 const ENGINE_MS = 300;
-const MARKS_MS = 900;
 
 export class Page {
   link: Link = $state('connecting');
@@ -34,8 +34,6 @@ export class Page {
   /** MIDI learn: whether touches choose a control, and which one waits for the hardware. */
   learning = $state(false);
   learnPath = $state('');
-  /** Grows when the marks of tracks (grid, memory points) are worth asking for again. */
-  marksAsked = $state(0);
   /** Where stems can be heard, by track: stretches in seconds. */
   readonly ready = new SvelteMap<string, [number, number][]>();
   readonly telemetry = new Telemetry();
@@ -44,13 +42,13 @@ export class Page {
   readonly batches = new Batches();
   readonly insights = new Insights();
   readonly setlists = new Setlists();
+  readonly traces = new Traces();
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
   readonly #connection: Connection;
   #engineAt = 0;
   #registryAsked = false;
-  #marksLater: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
@@ -91,12 +89,6 @@ export class Page {
 
   control(path: string): Control | undefined {
     return this.registry.get(path);
-  }
-
-  /** Have the marks of tracks asked for again once the server has kept them. */
-  marksSoon(): void {
-    clearTimeout(this.#marksLater);
-    this.#marksLater = setTimeout(() => (this.marksAsked += 1), MARKS_MS);
   }
 
   async askLearn(path: string): Promise<void> {
@@ -148,6 +140,7 @@ export class Page {
       void this.batches.load();
       void this.playlists.load();
       void this.library.loadEngines();
+      this.traces.renew();
     } else {
       if (was === 'connected') {
         this.show.forget();
@@ -192,6 +185,8 @@ export class Page {
         this.batches.hear(message);
         break;
       case 'library':
+        this.traces.changed(message.track_id);
+        if (message.change === 'marks') break;
         this.library.changed(message);
         this.insights.changed(message.track_id);
         this.playlists.soon();
