@@ -189,6 +189,7 @@ export class Page {
         if (message.change === 'marks') break;
         this.library.changed(message);
         this.insights.changed(message.track_id);
+        this.traces.stemsChanged(message.track_id);
         this.playlists.soon();
         break;
       case 'playlist':

@@ -15,11 +15,28 @@ export class Traces {
   readonly #waves = new SvelteMap<string, Waveform | string>();
   readonly #marks = new SvelteMap<string, MarkList>();
   readonly #asked = new Set<string>();
+  readonly #stems = new SvelteMap<string, Waveform>();
+  readonly #stemsAsked = new Set<string>();
 
   /** The waveform of a track, a sentence that says why there is none, or undefined while it is on its way. */
   wave(trackId: string): Waveform | string | undefined {
     this.#ask(trackId);
     return trackId ? this.#waves.get(trackId) : undefined;
+  }
+
+  /** The shape of a stem of a track; undefined while it is on its way, or where there is none. Only asked for on demand. */
+  stem(trackId: string, stem: string): Waveform | undefined {
+    if (!trackId) return undefined;
+    if (!this.#stemsAsked.has(trackId)) {
+      this.#stemsAsked.add(trackId);
+      queueMicrotask(() => void this.#loadStems(trackId));
+    }
+    return this.#stems.get(`${trackId} ${stem}`);
+  }
+
+  /** Stems of a track came or were chosen anew. */
+  stemsChanged(trackId: string): void {
+    if (this.#stemsAsked.has(trackId)) void this.#loadStems(trackId);
   }
 
   marks(trackId: string): MarkList {
@@ -66,6 +83,22 @@ export class Traces {
       }
     }
     this.#asked.delete(trackId); // the next look tries again
+  }
+
+  async #loadStems(trackId: string): Promise<void> {
+    try {
+      const { stems } = await api.track(trackId);
+      for (const stem of stems.filter((one) => one.chosen)) {
+        this.#stems.set(`${trackId} ${stem.stem_type}`, parseWaveform(await api.stemShape(stem.id)));
+      }
+    } catch {
+      this.#stemsAsked.delete(trackId); // lanes stay plain; the next look tries again
+    }
+    const oldest = this.#stemsAsked.values().next().value;
+    if (this.#stemsAsked.size > KEPT && oldest !== undefined && oldest !== trackId) {
+      this.#stemsAsked.delete(oldest);
+      for (const key of [...this.#stems.keys()]) if (key.startsWith(`${oldest} `)) this.#stems.delete(key);
+    }
   }
 
   async #loadMarks(trackId: string): Promise<void> {
