@@ -153,7 +153,7 @@ class BatchChanged(_FromServer, frozen=True, tag="batch"):
 
 
 class LibraryChanged(_FromServer, frozen=True, tag="library"):
-    """A track was added, changed or removed."""
+    """A track was added, changed or removed; `marks` where only its grid or its cues were set anew."""
 
     track_id: str
     change: str

@@ -42,6 +42,8 @@ def connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
 
     def on_change(change: LibraryChanged, user_id: int) -> None:
         live.publish(change, user_id)
+        if change.change == "marks":
+            return  # they came from the decks
         services.deckhand.loader.refresh(UUID(change.track_id))
         services.deckhand.loader.remark(UUID(change.track_id))
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+import anyio.to_thread
 from starlette.responses import Response
 
 from audio.units import DECKS
-from server.errors import Conflict, ServerError
+from server.errors import Conflict, NotFound, ServerError
 from server.http import shapes
 from server.http.answers import json_answer
 from server.http.files import send_file
@@ -19,8 +20,11 @@ from server.http.table import Call, Row
 from server.http.upload import receive_upload, while_connected
 from server.library.playlists import PlaylistChange
 from server.library.records import Page, Playlist, Track, TrackChange
+from server.library.stem_shape import StemShapes
 
 _OPEN: Final = ("queued", "downloading", "processing")
+
+_shapes: Final = StemShapes()
 
 
 class OnADeck(Conflict):
@@ -126,6 +130,16 @@ async def stem_audio(call: Call) -> Response:
     return send_file(call.request, await call.services.library.stem_file(call.id(), call.user_id))
 
 
+async def stem_waveform(call: Call) -> Response:
+    """Draw a stem: read once, then kept in memory."""
+    stored = await call.services.library.stem_file(call.id(), call.user_id)
+    try:
+        data = await anyio.to_thread.run_sync(_shapes.of, stored.path, stored.etag or str(call.id()))
+    except (OSError, RuntimeError) as error:
+        raise NotFound("The file of this stem cannot be read.") from error
+    return Response(data, 200, {"Cache-Control": "private, max-age=86400"}, BYTES)
+
+
 async def choose_stem(call: Call) -> Track:
     return await call.services.library.choose_stem(call.id(), call.user_id)
 
@@ -189,6 +203,7 @@ ROWS: Final = (
     Row("GET", "/api/tracks/{id}/cues", get_cues, "Cue points and beat grid of a track", shapes.CueList),
     Row("PUT", "/api/tracks/{id}/cues", put_cues, "Give a track its cue points", shapes.CueList, shapes.CuesPut),
     Row("GET", "/api/stems/{id}/audio", stem_audio, "One stem", media=FLAC, rate="file"),
+    Row("GET", "/api/stems/{id}/waveform", stem_waveform, "The overview of one stem to draw", media=BYTES, rate="file"),
     Row("POST", "/api/stems/{id}/choose", choose_stem, "Make this version the one that decks play", Track),
     Row("GET", "/api/playlists", list_playlists, "All playlists", shapes.PlaylistList, tag="playlists"),
     Row("POST", "/api/playlists", new_playlist, "Make a playlist", Playlist, shapes.PlaylistNew, status=201,

@@ -5,17 +5,19 @@ Owner: one request each. Setlists are of the whole show, so they are the owner's
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import anyio.to_thread
 import msgspec
 
-from server.errors import NotAllowed
+from server.errors import NotAllowed, NotFound
 from server.http import shapes
 from server.http.table import Call, Row
 from server.session.script import Problem, ScriptRejected
-from server.session.setlist import Setlist
+from server.session.setlist import Entry, Setlist
 from server.session.setlist_file import setlist_of
 from server.setlist_check import Lack, lacks
 from server.setlists import Shelf, Shelved
@@ -74,6 +76,26 @@ class SetlistDraft(shapes.Strict, frozen=True):
     queue: bool = False
 
 
+class SetlistPoint(msgspec.Struct, frozen=True):
+    """What is known of the track of an entry, for the arc of a set; `track_id` is null where it is not in the library.
+
+    `tempo` is the track's own, `planned` what the file asks for (its values from start to end, empty for none), `shift`
+    in semitones, `length` in seconds of the whole track.
+    """
+
+    entry: int
+    track_id: UUID | None
+    title: str
+    artist: str
+    length: float
+    tempo: float | None
+    planned: list[float]
+    key: str | None
+    camelot: str | None
+    shift: float
+    energy: float | None
+
+
 class SetlistQueue(shapes.Strict, frozen=True):
     """`queue` has the jobs begun that bring what is missing."""
 
@@ -108,6 +130,29 @@ async def check_setlist(call: Call) -> list[Lack]:
     """Tell what a setlist on the shelf lacks."""
     setlist = await anyio.to_thread.run_sync(_shelf(call).read, _name(call))
     return await _lacks(call, setlist, call.input(SetlistQueue).queue)
+
+
+async def setlist_arc(call: Call) -> list[SetlistPoint]:
+    """Tell what the tracks of a setlist are, in its order."""
+    setlist = await anyio.to_thread.run_sync(_shelf(call).read, _name(call))
+    return [await _point(call, number, entry) for number, entry in enumerate(setlist.entries, start=1)]
+
+
+async def _point(call: Call, number: int, entry: Entry) -> SetlistPoint:
+    library = call.services.library
+    planned = [tempo for _, tempo in entry.tempo]
+    track_id = await library.find(call.user_id, entry.track)
+    with suppress(NotFound):
+        if track_id is not None:
+            track = await library.track(track_id, call.user_id)
+            found = track.analysis
+            code = None if found is None else (found.features or {}).get("camelot")
+            return SetlistPoint(
+                number, track_id, track.title, track.artist or "", track.duration or 0.0,
+                None if found is None else found.tempo, planned, None if found is None else found.key,
+                code if isinstance(code, str) else None, entry.key, None if found is None else found.energy,
+            )  # fmt: skip
+    return SetlistPoint(number, None, entry.track, "", 0.0, None, planned, None, None, entry.key, None)
 
 
 async def check_text(call: Call) -> list[Lack]:
@@ -171,6 +216,8 @@ ROWS: Final = (
     Row("PUT", "/api/setlists/{name:str}", put_setlist, "Keep a setlist, if it is sound", SetlistText, SetlistNew,
         tag="show"),
     Row("DELETE", "/api/setlists/{name:str}", delete_setlist, "Remove a setlist", status=204, tag="show"),
+    Row("GET", "/api/setlists/{name:str}/arc", setlist_arc, "Tempo, key and energy of a setlist's tracks, in its order",
+        list[SetlistPoint], tag="show"),
     Row("POST", "/api/setlists/{name:str}/check", check_setlist, "What a setlist lacks to be played", list[Lack],
         SetlistQueue, tag="show"),
 )  # fmt: skip

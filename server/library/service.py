@@ -444,6 +444,8 @@ class Library:
     async def save_marks(self, track_id: UUID, wanted: Marks, user_id: int | None = None) -> None:
         """Keep what the performer has marked, in place of what was kept. Raises NotFound, BadRequest."""
         await marks.save(self._db, track_id, user_id, wanted)
+        owner = (await tracks.row(self._db, track_id, user_id)).user_id
+        self._on_change(LibraryChanged(track_id=str(track_id), change="marks"), owner)
 
     async def put_marks(self, track_id: UUID, user_id: int, wanted: Marks) -> None:
         """Keep marks that did not come from the decks, and tell those that hold the track. Raises as `save_marks`."""

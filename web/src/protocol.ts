@@ -136,7 +136,7 @@ export interface BatchChangedMessage {
   running: number;
 }
 
-/** A track was added, changed or removed. */
+/** A track was added, changed or removed; `marks` where only its grid or its cues were set anew. */
 export interface LibraryChangedMessage {
   type: 'library';
   track_id: string;

@@ -34,6 +34,8 @@ export interface Track {
   stems: StemRow[];
   tempo: number | null;
   key: string;
+  /** 0 to 1; null where it is not analysed. */
+  energy: number | null;
   /** What to know about the file, in sentences: that it ends too early, say. */
   warnings: string[];
 }
@@ -89,6 +91,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    /** What the server adds for programs. */
+    readonly details: Json = {},
   ) {
     super(message);
   }
@@ -116,7 +120,7 @@ export function number(value: unknown): number {
 export function errorOf(status: number, body: unknown): ApiError {
   const error = map(map(body)['error']);
   const message = text(error['message']);
-  if (message) return new ApiError(status, text(error['code'], 'error'), message);
+  if (message) return new ApiError(status, text(error['code'], 'error'), message, map(error['details']));
   if (status === 401 || status === 403) {
     return new ApiError(status, 'not_allowed', 'This page is not logged in. Open the link that `alchemy run` printed.');
   }
@@ -168,6 +172,7 @@ export function asTrack(row: unknown): Track {
     }),
     tempo: number(analysis['tempo']) || number(found['bpm']) || null,
     key: text(analysis['key']) || text(found['key']),
+    energy: typeof analysis['energy'] === 'number' ? analysis['energy'] : null,
     warnings: list(found['warnings']).map((sentence) => text(sentence)).filter(Boolean),
   };
 }
@@ -196,8 +201,9 @@ export async function controls(): Promise<Map<string, Control>> {
   return new Map(read.map((row) => [row.path, row]));
 }
 
-export async function tracks(query: string, cursor: string | null): Promise<TrackPage> {
-  const asked = new URLSearchParams({ limit: '100', sort: '-inserted_at' });
+export async function tracks(query: string, cursor: string | null, sort = '-inserted_at', status = ''): Promise<TrackPage> {
+  const asked = new URLSearchParams({ limit: '100', sort });
+  if (status) asked.set('status', status);
   if (query) asked.set('q', query);
   if (cursor) asked.set('cursor', cursor);
   const found = await call('GET', `/api/tracks?${asked}`);
@@ -252,6 +258,35 @@ export async function waveform(id: string): Promise<ArrayBuffer> {
   if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
   return answer.arrayBuffer();
 }
+
+export async function stemShape(id: string): Promise<ArrayBuffer> {
+  const answer = await fetch(`/api/stems/${encodeURIComponent(id)}/waveform`, { credentials: 'same-origin' });
+  if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
+  return answer.arrayBuffer();
+}
+
+/** A track that goes with another, and how well, 0 to 1. */
+export interface Match {
+  trackId: string;
+  score: number;
+  tempo: number;
+  camelot: string;
+  energy: number;
+}
+
+function asMatches(found: unknown): Match[] {
+  return list(map(found)['matches']).map(map).map((row) => ({
+    trackId: text(row['track_id']),
+    score: number(row['score']),
+    tempo: number(row['tempo']),
+    camelot: text(row['camelot']),
+    energy: number(row['energy']),
+  }));
+}
+
+/** What goes with a track, or with what is playing where none is named, the best first. */
+export const similar = async (trackId: string, limit = 12): Promise<Match[]> =>
+  asMatches(await call('GET', trackId ? `/api/tracks/${encodeURIComponent(trackId)}/similar?limit=${limit}` : `/api/similar/now?limit=${limit}`));
 
 /** What is drawn on a waveform: beats in seconds, the number of the first downbeat, memory points. */
 export interface MarkList {

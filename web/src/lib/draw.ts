@@ -10,7 +10,7 @@ export interface Paint {
   high: string;
 }
 
-/** Draw `from`..`to` seconds over the whole of a canvas of `width` x `height` device pixels. */
+/** Draw `from`..`to` seconds over `width` x `height` device pixels of a canvas, from `top` down. */
 export function drawStretch(
   canvas: CanvasRenderingContext2D,
   wave: Waveform,
@@ -20,8 +20,10 @@ export function drawStretch(
   width: number,
   height: number,
   paint: Paint,
+  top = 0,
 ): void {
-  const middle = height / 2;
+  const half = height / 2;
+  const middle = top + half;
   const perPixel = (to - from) / width;
   for (const [band, colour] of [
     ['low', paint.low],
@@ -35,7 +37,7 @@ export function drawStretch(
       const peak = Math.max(LOOK.highest, -LOOK.lowest);
       // bands are roots of RMS: squared again they are levels, drawn no higher than the peak that was there
       const level = band === 'low' ? peak : Math.min(peak, LOOK[band] ** 1.5 * (band === 'middle' ? 1.05 : 0.9));
-      const reach = Math.max(0.5, level * (middle - 1));
+      const reach = Math.max(0.5, level * (half - 1));
       canvas.fillRect(x, middle - reach, 1, 2 * reach);
     }
   }
@@ -50,4 +52,21 @@ export function fit(canvas: HTMLCanvasElement): boolean {
   canvas.width = width;
   canvas.height = height;
   return true;
+}
+
+/** The colours of a waveform in `colour`, resolved in `where`: a canvas does not know custom properties. */
+export function inkOf(colour: string, where: HTMLElement): Paint {
+  const probe = document.createElement('span');
+  (where.parentElement ?? document.body).append(probe);
+  const one = (value: string): string => {
+    probe.style.color = value;
+    return getComputedStyle(probe).color;
+  };
+  const found = {
+    low: one(`color-mix(in srgb, ${colour} 62%, var(--panel))`),
+    middle: one(colour),
+    high: one(`color-mix(in srgb, ${colour} 25%, white)`),
+  };
+  probe.remove();
+  return found;
 }

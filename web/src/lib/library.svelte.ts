@@ -23,6 +23,8 @@ const FINAL = new Set(['completed', 'failed', 'cancelled']);
 export class Library {
   tracks: Track[] = $state([]);
   query = $state('');
+  /** Field that the list goes by, `-` in front for downwards. */
+  sort = $state('-inserted_at');
   loading = $state(true);
   error = $state('');
   more: string | null = $state(null);
@@ -55,7 +57,7 @@ export class Library {
     const asked = ++this.#asked;
     this.#loadedAt = performance.now();
     try {
-      const page = await api.tracks(this.query.trim(), null);
+      const page = await api.tracks(this.query.trim(), null, this.sort);
       if (asked !== this.#asked) return;
       this.tracks = page.tracks;
       this.more = page.cursor;
@@ -72,7 +74,7 @@ export class Library {
     if (this.more === null) return;
     const asked = this.#asked;
     try {
-      const page = await api.tracks(this.query.trim(), this.more);
+      const page = await api.tracks(this.query.trim(), this.more, this.sort);
       if (asked !== this.#asked) return;
       this.tracks = [...this.tracks, ...page.tracks.filter((track) => !this.tracks.some((old) => old.id === track.id))];
       this.more = page.cursor;

@@ -6,16 +6,18 @@ import * as api from './api';
 import { Batches } from './batches.svelte';
 import { Connection, type Link } from './connection';
 import { type Control } from './controls';
+import { Insights } from './insight.svelte';
 import { Library, sentence } from './library.svelte';
 import { Playlists } from './playlists.svelte';
+import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { Telemetry } from './telemetry';
+import { Traces } from './traces.svelte';
 import { Toasts, level } from './toasts.svelte';
 
 /** The engine's numbers are redrawn this often; its meters are drawn from `telemetry` instead. */
 const ENGINE_MS = 300;
-const MARKS_MS = 900;
 
 export class Page {
   link: Link = $state('connecting');
@@ -32,21 +34,21 @@ export class Page {
   /** MIDI learn: whether touches choose a control, and which one waits for the hardware. */
   learning = $state(false);
   learnPath = $state('');
-  /** Grows when the marks of tracks (grid, memory points) are worth asking for again. */
-  marksAsked = $state(0);
   /** Where stems can be heard, by track: stretches in seconds. */
   readonly ready = new SvelteMap<string, [number, number][]>();
   readonly telemetry = new Telemetry();
   readonly toasts = new Toasts();
   readonly library: Library;
   readonly batches = new Batches();
+  readonly insights = new Insights();
+  readonly setlists = new Setlists();
+  readonly traces = new Traces();
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
   readonly #connection: Connection;
   #engineAt = 0;
   #registryAsked = false;
-  #marksLater: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
@@ -87,12 +89,6 @@ export class Page {
 
   control(path: string): Control | undefined {
     return this.registry.get(path);
-  }
-
-  /** Have the marks of tracks asked for again once the server has kept them. */
-  marksSoon(): void {
-    clearTimeout(this.#marksLater);
-    this.#marksLater = setTimeout(() => (this.marksAsked += 1), MARKS_MS);
   }
 
   async askLearn(path: string): Promise<void> {
@@ -144,6 +140,7 @@ export class Page {
       void this.batches.load();
       void this.playlists.load();
       void this.library.loadEngines();
+      this.traces.renew();
     } else {
       if (was === 'connected') {
         this.show.forget();
@@ -188,7 +185,11 @@ export class Page {
         this.batches.hear(message);
         break;
       case 'library':
+        this.traces.changed(message.track_id);
+        if (message.change === 'marks') break;
         this.library.changed(message);
+        this.insights.changed(message.track_id);
+        this.traces.stemsChanged(message.track_id);
         this.playlists.soon();
         break;
       case 'playlist':
