@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command 
 BIN := .venv/bin
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f -print)
 
-.PHONY: fetcher help setup run demo test lint format bench bench-quality soak pictures screenshots doctor clean system model
+.PHONY: fetcher help setup run demo test lint format bench bench-quality soak kills pictures screenshots doctor clean system model
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ bench-quality: setup ## print how right analysis and separation are, on music wh
 
 soak: setup ## ten minutes of everything at once, and what that did to the sound; ARGS=2 for two
 	@$(BIN)/python -m bench.soak $(ARGS)
+
+kills: .venv/.ready ## kill workers at 200 random moments, and look whether anything was lost, made twice or left over
+	@$(BIN)/python -m pytest tests/server/jobs/test_random_kills.py --kills 200 -s $(ARGS)
 
 pictures: setup ## draw the waveforms of the docs from what the kernel plays
 	@$(BIN)/python -m scripts.pictures

@@ -25,6 +25,10 @@ for _name in [name for name in os.environ if name.startswith(("ALCHEMY_", "PG"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regen-golden", action="store_true", help="write the golden files anew instead of comparing")
+    parser.addoption(
+        "--kills", type=int, default=12, help="workers that the random-kill test kills (200: `make kills`)"
+    )
+    parser.addoption("--kill-seed", type=int, default=None, help="repeat the random-kill test that printed this seed")
 
 
 @pytest.fixture(scope="session")

@@ -90,12 +90,13 @@ class Arriving:
 
 @dataclass(slots=True)
 class Reception:
-    """The stems of one job while a worker sends them."""
+    """The stems of one job while a worker sends them; `lengths` of all of them in frames."""
 
     job: Job
     folder: Path
     arriving: dict[str, Arriving] = field(default_factory=dict)
     ended: dict[str, store.Sealed] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
     gone: bool = False
     _users: int = 0
     _left: anyio.Event = field(default_factory=anyio.Event)
@@ -159,6 +160,7 @@ class StemReceiver:
         reception = Reception(job, self.folder(job))
         for row in await store.stems(self._db, job.id):
             path, sealed = self._data / row.file_path, row.sealed
+            reception.lengths[row.stem_type] = row.frames
             if sealed and await anyio.to_thread.run_sync(_size, self._data / sealed.path) == sealed.size:
                 reception.ended[row.stem_type] = sealed
                 continue
@@ -180,16 +182,18 @@ class StemReceiver:
         if not 0 < frames <= wire.MAX_STEM_FRAMES:
             raise Rejected(f"A stem of {frames} frames cannot be.")
         with reception.use():
-            known = reception.arriving.get(stem)
-            if known is not None and known.frames == frames:
-                return known.ranges
-            if known is not None or stem in reception.ended:
+            if reception.lengths.get(stem, frames) != frames:
                 raise Rejected(f"{stem} is there already, with another length.")
+            if stem in reception.ended:  # sealed for an earlier attempt, or while this one began
+                return ((0, frames),)
+            if (known := reception.arriving.get(stem)) is not None:
+                return known.ranges
             await _in_thread(reception.folder.mkdir, parents=True, exist_ok=True)
             path = reception.folder / f"{stem}.part"
             relative = path.relative_to(self._data).as_posix()
             row = await store.open_stem(self._db, reception.job, stem, relative, frames, rate)
             reception.arriving[stem] = Arriving(row.id, stem, frames, rate, RawFile(path), (), ())
+            reception.lengths[stem] = frames
             return ()
 
     async def chunk(self, reception: Reception, message: wire.StemChunk) -> None:

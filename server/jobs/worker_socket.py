@@ -295,7 +295,8 @@ class _Connection:
                 await self._jobs.progressed(reception.job, max(0, min(100, message.percent)), message.stage)
             case wire.StemBegin():
                 have = await receiver.begin(_separating(reception), message.stem, message.rate, message.frames)
-                self._say(wire.Ack(message.seq, {message.stem: have}))
+                ended = (message.stem,) if message.stem in reception.ended else ()
+                self._say(wire.Ack(message.seq, {message.stem: have}, ended))
             case wire.StemChunk():
                 await receiver.chunk(reception, message)
                 self._unnoted.append((message.seq, reception))

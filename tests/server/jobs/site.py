@@ -77,6 +77,7 @@ class Site:
     stems: dict[str, tuple[Path, float]] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
     port: int = 0
+    patience_s: float = PATIENCE_S
     changed: anyio.Event = field(default_factory=anyio.Event)
     _server: uvicorn.Server | None = None
     _stopped: anyio.Event = field(default_factory=anyio.Event)
@@ -179,7 +180,7 @@ class Site:
 
     async def until(self, condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is so that the site hears of; the database is looked at again and again."""
-        with anyio.fail_after(PATIENCE_S):
+        with anyio.fail_after(self.patience_s):
             while True:
                 if self.faults:
                     raise self.faults.pop()

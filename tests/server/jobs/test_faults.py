@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 from collections import Counter
 from pathlib import Path
@@ -184,48 +183,6 @@ async def test_work_goes_where_the_playhead_is(site: Site) -> None:
     assert len(site.stretches) - heard < 40, "the work jumped with the playhead"
     await site.job_is(job.id, "completed")
     await stems_are_right(site, track, job.id)
-
-
-async def test_fifteen_random_kills(site: Site) -> None:
-    """Whatever dies when: every job ends as it should, once, with the right stems."""
-    dice = random.Random(20240911)
-    keeper = site.keeper({"pace": 0.02, "stretch": 4096})
-    site.start(keeper.run)
-    tracks: dict[UUID, UUID] = {}
-    kills = 0
-    seed = 0
-    while kills < 15:
-        seed += 1
-        track = await site.add_track(seconds=dice.uniform(1.0, 3.0), seed=seed)
-        job = await site.jobs.separate(track, site.user, "spectral")
-        tracks[job.id] = track
-        # At most two deaths a job: the third would make it fail, as it must.
-        for _ in range(dice.randint(0, 2)):
-            at = len(site.stretches) + dice.randint(0, 40)
-            await site.until(lambda at=at, job=job: len(site.stretches) >= at or _over(site, job.id))
-            if dice.random() < 0.2:
-                await site.unplug()
-                await site.serve()
-            if keeper.pids():
-                await kill(site, keeper)
-                kills += 1
-        await site.job_is(job.id, "completed", "failed")
-    for job_id, track in tracks.items():
-        job = await site.jobs.get(job_id)
-        assert (job.status, job.error) == ("completed", None)
-        await stems_are_right(site, track, job_id)
-        outcomes = await attempts(site.db, job_id)
-        assert outcomes.count("completed") == 1 and outcomes[-1] == "completed"
-    assert await site.db.value("SELECT count(*) FROM queue.messages WHERE state <> 'dead'") == 0
-    assert _files(site.data / "stems") == await site.db.value("SELECT count(*) FROM stems")
-
-
-def _over(site: Site, job_id: UUID) -> bool:
-    return any(job.id == job_id and job.status == "completed" for job in site.heard)
-
-
-def _files(folder: Path) -> int:
-    return sum(1 for _ in folder.rglob("*.flac"))
 
 
 async def test_every_database_connection_can_break_in_the_middle(site: Site) -> None:
