@@ -265,6 +265,17 @@ class CommandKind(IntEnum):
     MUTES_CLEAR = 189
     """slot: stem, which is mute nowhere."""
 
+    TIMECODE_RATE = 200
+    """a: index into TIMECODE_RATES, of linear timecode; -1 sends none."""
+    TIMECODE_DECK = 201
+    """a: the deck that it follows."""
+    TIMECODE_OFFSET = 202
+    """a: seconds that it shows at the start of the track."""
+    TIMECODE_CHANNEL = 203
+    """a: index into TIMECODE_CHANNELS."""
+    TIMECODE_LEVEL = 204
+    """a: linear gain, 0 to 1."""
+
 
 COMMAND: Final = np.dtype(
     [

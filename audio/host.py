@@ -61,6 +61,8 @@ from audio.units import (
     PADS,
     SESSION_TEMPO_BPM,
     STEM_SLOTS,
+    TIMECODE_CHANNELS,
+    TIMECODE_DB,
 )
 
 PEAK_FALL_DB_S: Final = 24.0
@@ -433,6 +435,9 @@ class KernelHost:
         for name, pair in (("phones", 1), ("booth", 2)):
             state[name]["pair"] = state[name]["wanted"] = pair
             _rest(state[name]["level"], 1.0)
+        state["timecode"]["rate"] = NONE
+        state["timecode"]["channel"] = int(TIMECODE_CHANNELS[0]) - 1
+        _rest(state["timecode"]["level"], 10.0 ** (TIMECODE_DB / 20.0))
         units = [deck["effects"][unit] for deck in state["decks"] for unit in range(EFFECT_UNITS)]
         for number, (unit, line) in enumerate(zip([*units, state["master_effect"]], self._lines, strict=True)):
             _rest_effect(unit, line)

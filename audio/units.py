@@ -69,6 +69,15 @@ AUDIO_SUFFIXES: Final = frozenset(
 )
 """What counts as audio in a folder; a file that is named on its own is tried whatever its name."""
 
+TIMECODE_RATES: Final = ("24", "25", "29.97", "30")
+"""Frames a second of linear timecode, in the order of their kernel codes; 29.97 drops names."""
+
+TIMECODE_CHANNELS: Final = tuple(str(channel) for channel in range(3, MOST_CHANNELS + 1))
+"""Device channels that linear timecode may go to: never one of the master's."""
+
+TIMECODE_DB: Final = -10.0
+"""Level of linear timecode by default, in dB of full scale: what line inputs of other machines like."""
+
 CLICK_OUTPUTS: Final = ("master", "headphones")
 """Where the click of a deck may go."""
 

@@ -1,6 +1,6 @@
 """What a command does to the kernel's state, once its frame has come.
 
-    family: deck | stem | mixer | transport | pitch | strip | practice | pad --> checked --> wishes, ramps' targets
+    family: deck | stem | mixer | transport | pitch | strip | practice | pad | timecode --> checked --> wishes, ramps
 
 Owner: the kernel. A command never moves sound by itself: it sets targets that ramps and `reconcile` follow.
 Units: as `audio/commands.py` says for each kind.
@@ -15,6 +15,7 @@ from audio.kernel import transport
 from audio.kernel.apply_practice import FIRST_PRACTICE, LAST_PRACTICE, apply_practice
 from audio.kernel.apply_sampler import FIRST_SAMPLER, LAST_SAMPLER, apply_sampler
 from audio.kernel.apply_strip import FIRST_STRIP, LAST_STRIP, apply_strip, move, set_cross, set_trim
+from audio.kernel.apply_timecode import FIRST_TIMECODE, LAST_TIMECODE, apply_timecode
 from audio.kernel.compiled import compiled
 from audio.kernel.count_in import begin_count, cancel_count
 from audio.kernel.cues import stop_playing
@@ -180,6 +181,8 @@ def apply(k: Any, address: int, command: Any) -> None:
             done = apply_strip(k, number, slot, kind, a)
         elif FIRST_SAMPLER <= kind <= LAST_SAMPLER:
             done = np.isfinite(command.b) and apply_sampler(k, number, slot, kind, a, command.b)
+        elif FIRST_TIMECODE <= kind <= LAST_TIMECODE:
+            done = apply_timecode(k, kind, a)
         elif kind >= _CROSSFADER:
             done = _apply_mixer(k, kind, a)
         elif number < DECKS:

@@ -6,6 +6,7 @@
      |    |- strip: volume, trim, side, source, 8 stem strips, 2 effects
      |    |- heads (4): 0 is the deck's playhead, 1 to 3 finish what it left (seek, pause, swap)
      |    '- tapes (6): what a head plays: a mix slot and 8 stem slots  places kept here for loops
+     |- timecode: what goes out on a channel of its own
      |- sampler: pads of all banks, voices, clock, sequencer (sampler_state.py)
      |- scheduled commands (1024)
      |- host ring: pointer commands, written by KernelHost alone
@@ -30,6 +31,7 @@ from audio.kernel.ramps import RAMP, RATE_RAMP
 from audio.kernel.sampler_state import SAMPLER
 from audio.kernel.sinc import TAPS
 from audio.kernel.slots import SLOT
+from audio.kernel.timecode_state import TIMECODE
 from audio.rings import CLOCK, CONSUMED, PRODUCED
 from audio.units import BUS_CHANNELS, DECKS, EFFECT_UNITS, MOST_CHANNELS, STEM_SLOTS
 
@@ -387,6 +389,7 @@ STATE: Final = np.dtype(
         ("waiting", "<i4"),
         ("decks", DECK, (DECKS,)),
         ("sampler", SAMPLER),
+        ("timecode", TIMECODE),
         # Scratch of one segment.
         ("bus", "<f4", (STEM_SLOTS + 1, 2, SEGMENT)),
         ("deck_bus", "<f4", (DECKS, 2, 2, SEGMENT)),

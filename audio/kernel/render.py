@@ -1,7 +1,7 @@
 """One block of sound: the function that the sound card, the null device, the offline renderer and the tests call.
 
     commands --> decks (4) --> mixer --> master bus --> effect, click, level --> limiter --> out 0, 1 --> master ring
-                                 '-----> headphones, booth, outputs of their own ----> the other channels
+                                 '-----> headphones, booth, outputs of their own, timecode ----> the other channels
 
 Owner: the kernel. Deterministic: the same state, commands and audio give the same bits, whatever the block sizes;
 nothing here allocates, locks, logs, raises, waits or calls the system.
@@ -35,6 +35,7 @@ from audio.kernel.sequencer import frames_to_strike, keep_time, strike_due
 from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
 from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
+from audio.kernel.timecode import frames_to_code, sound_code
 from audio.units import DECKS
 
 _BUSY: Final = ADDRESS["busy"]
@@ -65,6 +66,7 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     listen(k, MASTER, left, right, count)
     measure_loudness(k, count)
     mix_outputs(k, count)
+    sound_code(k, count)
     if k.channels == 2:
         _interleave(out, left, right, count)
         publish_master(k, out, count)
@@ -120,7 +122,7 @@ def _block(k: Any, address: int, out: int, frames: int) -> None:
                         count = min(count, max(1, deck.heads[which].fade.left))
         keep_time(k)
         strike_due(k)
-        count = min(count, frames_to_strike(k))
+        count = min(count, frames_to_strike(k), frames_to_code(k))
         _segment(k, address, out + 4 * done * k.channels, count)
         done += count
         k.frame += count
