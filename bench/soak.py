@@ -215,8 +215,8 @@ def _soak(program: Program, minutes: float, seed: int, beside: Beside) -> bool:
         return int(after[name]) - int(before[name])
 
     print(
-        f"{seconds / 60:.1f} min, {sent[0]} changes sent ({sent[0] / seconds:.0f} a second), seed {seed}; the kernel took "
-        f"{count('commands_applied')} commands in {count('blocks')} blocks; callback at most "
+        f"{seconds / 60:.1f} min, {sent[0]} changes sent ({sent[0] / seconds:.0f} a second), seed {seed}; the kernel "
+        f"took {count('commands_applied')} commands in {count('blocks')} blocks; callback at most "
         f"{100 * float(after['load_peak']):.0f} % of a block; loudest sample {ears.loudest:.3f}",
         flush=True,
     )
