@@ -7,8 +7,6 @@ Owner: the engine's loop; opening and closing happen in a worker thread, one at 
 Units: rate in Hz, block in frames, seconds. The frame counter is the kernel's, so it goes on whoever calls.
 """
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from typing import Final, Protocol
 from audio import portaudio
 from audio.errors import AudioError, DeviceLost, FormatRejected
 from audio.portaudio import AUTO, NULL
+from audio.realtime import TIMER, ask_for_realtime
 from audio.settings import RATES
 from audio.units import CHANNELS, MOST_CHANNELS
 
@@ -26,9 +25,6 @@ STALL_S: Final = 0.5
 
 RETRY_S: Final = 5.0
 """How often a lost device is looked for again."""
-
-PRIORITY: Final = 10
-"""Real-time priority of the null timer: below that of JACK and of the system's own audio threads."""
 
 
 class Callback(Protocol):
@@ -89,7 +85,7 @@ class NullOutput:
             raise DeviceLost("the null output does not stop")
 
     def _run(self, block: int) -> None:
-        self.realtime = ask_for_realtime()
+        self.realtime = ask_for_realtime(TIMER)
         self._kernel.run_null(block)
 
 
@@ -250,14 +246,3 @@ class DeviceKeeper:
         except AudioError as fault:
             self._hung_api = output.api
             self.say(f"{fault}: restart the engine to use it again")
-
-
-def ask_for_realtime() -> bool:
-    """Ask for a real-time scheduling class for the calling thread; say whether it was given."""
-    if sys.platform != "linux":
-        return False
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except (OSError, AttributeError):
-        return False
-    return True

@@ -168,7 +168,7 @@ class Engine:
             now = time.monotonic()
             if self._filler_ended and now - self._filler_started_s > RESPAWN_S:
                 self._replace_filler()
-            self._host.stretchers.tend()
+            self._host.stretchers.tend(int(self._host.snapshot()["stretch_lost"]))
             # Every tick: a seek to what is not in memory sounds as soon as the filler knows.
             self._follow_playheads()
             if now - housekeeping_s > HOUSEKEEPING_S:

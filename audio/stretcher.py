@@ -7,10 +7,7 @@ Owner: KernelHost, which puts the lines' addresses into the kernel's state.
 Units: frames at the engine rate.
 """
 
-import os
-import sys
 import threading
-from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +15,8 @@ import numpy as np
 from audio.kernel.fourier import turns
 from audio.kernel.sinc import table
 from audio.kernel.stretch import step, stretch_loop
-from audio.kernel.stretch_layout import GRAIN
+from audio.kernel.stretch_layout import GRAIN, HOP
+from audio.realtime import STRETCHER, ask_for_realtime
 from audio.rings import Record, fence
 from audio.units import DECKS
 
@@ -27,9 +25,11 @@ STEP_FRAMES: Final = 256
 
 LARGEST_BLOCK: Final = 4_096
 _AHEAD: Final = 1_024
+"""How far a ring reaches beyond the playhead, offline: what is nearer to the last change of speed is nearer to it."""
+_AHEAD_LIVE: Final = 1_536
+_FURTHEST: Final = 4_096
+"""The same while it plays: to begin with, and where the machine has turned out to be too busy for that."""
 _MARGIN: Final = 512
-_URGENCY: Final = -10
-"""Niceness of a stretcher's thread, where the system grants it."""
 
 
 class Stretchers:
@@ -45,6 +45,7 @@ class Stretchers:
         self._threads: list[threading.Thread | None] = [None] * DECKS
         #: Threads started so far.
         self.started = 0
+        self._lost = 0
         for line in lines:
             line["table"] = self._table.ctypes.data
             line["turn"] = turns()
@@ -56,7 +57,7 @@ class Stretchers:
         if not 1 <= block <= LARGEST_BLOCK:
             raise ValueError(f"a block has 1 to {LARGEST_BLOCK} frames, not {block}")
         for line in self.lines:
-            line["ahead"] = max(_AHEAD, block + _MARGIN)
+            line["ahead"] = max(_AHEAD_LIVE, block + _MARGIN)
             line["margin"] = max(_MARGIN, block + _MARGIN // 2)
 
     def addresses(self) -> list[int]:
@@ -67,8 +68,15 @@ class Stretchers:
         """Make what every deck's plan asks for, in this thread; return the grains made."""
         return sum(step(int(line.ctypes.data)) for line in self.lines if line["plan"]["asked"])
 
-    def tend(self) -> None:
-        """Start a thread for every deck that asks for keylock or pitch and has none; a few times a second."""
+    def tend(self, lost: int = 0) -> None:
+        """Start a thread for every deck that asks for keylock or pitch and has none; a few times a second.
+
+        `lost`: how often stretched sound has come too late so far. Each time it has, all look further ahead.
+        """
+        if lost > self._lost:
+            self._lost = lost
+            for line in self.lines:
+                line["ahead"] = max(int(line["ahead"]), min(int(line["ahead"]) + HOP, _FURTHEST))
         for number, line in enumerate(self.lines):
             thread = self._threads[number]
             if line["plan"]["asked"] and (thread is None or not thread.is_alive()):
@@ -109,7 +117,5 @@ class Stretchers:
 
 
 def _run(line: Any) -> None:
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _URGENCY)
+    ask_for_realtime(STRETCHER)
     stretch_loop(int(line.ctypes.data))

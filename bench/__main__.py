@@ -3,7 +3,7 @@
     python -m bench [SECTION [NUMBER]]...
 
 Owner: the command line. Each section is a module with `main()`; name some on the command line to run only those. A
-number after a name goes to that section (minutes, for `late`).
+number after a name goes to that section (minutes, for `late` and `nulls`).
 """
 
 import importlib
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 SECTIONS: Final = (
-    "kernel", "stretch", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar"
+    "kernel", "stretch", "nulls", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar"
 )  # fmt: skip
 
 

@@ -112,7 +112,8 @@ class State(_FromServer, frozen=True, tag="state"):
 
 class Meters(_FromServer, frozen=True, tag="meters"):
     """Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS; `step` is the
-    sequencer's, from 1, 0 while it stands."""
+    sequencer's, from 1, 0 while it stands; `next_s` and `next_beats` are left until the setlist goes on, -1 where
+    nobody knows."""
 
     frame: int
     decks: list[DeckMeters]
@@ -124,6 +125,8 @@ class Meters(_FromServer, frozen=True, tag="meters"):
     momentary: float = -70.0
     recorded_s: float = 0.0
     step: int = 0
+    next_s: float = -1.0
+    next_beats: float = -1.0
 
 
 class JobChanged(_FromServer, frozen=True, tag="job"):

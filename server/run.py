@@ -212,6 +212,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         stack.push_async_callback(recording.stop)
         setlists = SetlistKeeper(show, services.setlists, library, auth.owner_id, deckhand.frame)
         deckhand.on_setlist = setlists.open
+        deckhand.setlist_due = setlists.due
         tasks = await stack.enter_async_context(_stopping_engine(keeper, deckhand))
         kept = Keeper(show.notice)
         await tasks.start(kept.begin, "the decks", partial(deckhand.run, show.report, show.notice))

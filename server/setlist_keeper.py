@@ -19,6 +19,7 @@ from control.control import Value
 from server.errors import ServerError
 from server.session.facts import Fact, SetlistFailed, SetlistOpened, SetlistTick
 from server.session.setlist_player import TICK_S
+from server.session.setlist_state import NEVER
 from server.session.state import State
 from server.setlist_check import Tracks, planned
 from server.setlists import Shelf
@@ -52,6 +53,14 @@ class SetlistKeeper:
         """Have a setlist opened; the last one asked for wins."""
         self._wanted = name
         self._wake.set()
+
+    def due(self) -> tuple[int, int]:
+        """Return the frame at which the set goes on, NEVER where that is not known, and the deck it plays on, 0 for
+        none."""
+        memory = self._show.state.setlist
+        if memory is None or not self._show.state.connected:
+            return NEVER, 0
+        return memory.due, memory.now.deck if memory.now is not None else 0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. A setlist that was open when the program stopped is opened again."""

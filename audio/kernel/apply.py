@@ -18,11 +18,11 @@ from audio.kernel.apply_strip import FIRST_STRIP, LAST_STRIP, apply_strip, move,
 from audio.kernel.apply_timecode import FIRST_TIMECODE, LAST_TIMECODE, apply_timecode
 from audio.kernel.compiled import compiled
 from audio.kernel.count_in import begin_count, cancel_count
-from audio.kernel.cues import stop_playing
+from audio.kernel.cues import stop_playing, stop_wheel
 from audio.kernel.events import report
 from audio.kernel.layout import NONE, UNCHANGED
 from audio.kernel.motion import follow_speed
-from audio.kernel.places import go_to, here, in_phase
+from audio.kernel.places import go_to, here, in_phase, keep_under_hand
 from audio.kernel.ramps import clamp, glide
 from audio.kernel.requests import follow_requests
 from audio.kernel.stretched import PITCH_KINDS, apply_pitch
@@ -89,10 +89,9 @@ def _apply_stem(k: Any, deck: Any, slot: int, kind: int, a: float) -> bool:
 def _play(k: Any, number: int, deck: Any, on: bool) -> bool:
     """Play, after its count-in or on the leader's beat when the deck is quantised or in sync, or pause."""
     if not on:
-        lifted = deck.hand
         stop_playing(deck)
         cancel_count(deck)
-        if lifted:
+        if deck.hand:
             # A record under a hand sounds until the hand is off it.
             deck.want_play = 1
             deck.hand_started = 1
@@ -102,6 +101,7 @@ def _play(k: Any, number: int, deck: Any, on: bool) -> bool:
         return False
     if deck.count.active:
         return True
+    stop_wheel(k, deck)
     if held and not deck.want_play:
         if deck.count.beats:
             begin_count(k, deck, k.frame, here(deck))
@@ -125,6 +125,7 @@ def _seek(deck: Any, frame: float) -> None:
         return
     deck.seek_to = int(np.rint(frame))
     deck.want_seek = 1
+    keep_under_hand(deck)
     deck.loop_inside = 0
 
 

@@ -21,6 +21,7 @@ from audio.kernel.loops import activate, leave_loop, put_loop, tell_loop
 from audio.kernel.motion import follow_speed
 from audio.kernel.places import go_to, here, in_phase, set_here, track_frames
 from audio.kernel.slip import end_slip, start_slip
+from audio.kernel.wheel import WHEEL, leave_wheel
 
 NO_MARK: Final = 0
 POINT: Final = 1
@@ -56,11 +57,22 @@ def stop_playing(deck: Any) -> None:
     deck.hand_started = 0
     deck.winding = 0
     deck.locked = 0
+    if deck.hand == WHEEL:
+        deck.hand = 0
+
+
+@compiled
+def stop_wheel(k: Any, deck: Any) -> None:
+    """Let a deck whose wheel is turned be one that stands."""
+    if deck.hand == WHEEL:
+        leave_wheel(deck)
+        follow_speed(k, deck)
 
 
 @compiled
 def press_cue(k: Any, address: int, number: int, deck: Any) -> None:
     """Press the main cue."""
+    stop_wheel(k, deck)
     if deck.preview:
         return
     if deck.want_play:
@@ -135,6 +147,7 @@ def press_hotcue(k: Any, address: int, number: int, deck: Any, slot: int) -> boo
     mark = deck.hotcues[slot]
     if mark.kind == NO_MARK:
         return set_hotcue(k, address, number, deck, slot)
+    stop_wheel(k, deck)
     start_slip(deck, False)
     # Without a way back that slip keeps, a loop that is on is left behind.
     if deck.loop_active:

@@ -121,7 +121,9 @@ def _forget_track(k: Any, deck: Any) -> None:
     deck.slipping = 0
     deck.winding = 0
     deck.hand = 0
-    deck.hand_started = 0
+    if deck.hand_started:
+        deck.hand_started = 0
+        deck.want_play = 0
     deck.jog = 0.0
     deck.locked = 0
     if deck.grid.token != deck.token:

@@ -3,8 +3,8 @@
     deck.beat, deck.beat_step --at multiples of SEGMENT--> beats[deck] --> beats[DECKS], the master's
 
 Owner: the kernel. A deck that plays without a grid has 120 beats a minute, counted from engine frame 0; one that stops
-keeps its tempo, so that an echo rings out in time. The master follows a deck as long as it plays, then the first that
-does.
+keeps its tempo, so that an echo rings out in time. The master follows the deck that leads; where none does (no grids) a
+deck as long as it plays, then the first that does.
 Units: beats; frames at the engine rate.
 """
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from audio.kernel.compiled import compiled
+from audio.kernel.layout import NONE
 from audio.units import DECKS
 
 _NO_GRID_HZ: Final = 2.0
@@ -43,7 +44,9 @@ def keep_beats(k: Any) -> None:
     for number in range(DECKS):
         deck = k.decks[number]
         keep_beat(k.beats[number], deck.beat, deck.beat_step, deck.play, k.frame, k.rate)
-    if not k.decks[k.fx_lead].play:
+    if k.leader != NONE:
+        k.fx_lead = k.leader
+    elif not k.decks[k.fx_lead].play:
         for number in range(DECKS):
             if k.decks[number].play:
                 k.fx_lead = number

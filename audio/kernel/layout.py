@@ -126,12 +126,13 @@ STRETCH: Final = np.dtype(
         ("token", "<u8"),
         ("mix_here", "<i4"),
         ("stems_here", "<i4"),
+        ("late", "<i4"),
     ],
     align=True,
 )
 """Keylock and pitch of a deck. `line`: address of its LINE (`stretch_layout.py`), 0 for none; `factor`: `pitch` and
 `tuning` as ratio. `tag` counts jumps; `index`, `fraction`, `forwards` and `token` are where the playhead goes on unless
-it jumps. `mix_here`, `stems_here`: the ring fits it."""
+it jumps. `mix_here`, `stems_here`: the ring fits it. `late`: it ended before the next look and a fade after that."""
 
 GRID: Final = np.dtype([("beats", "<i8"), ("count", "<i8"), ("origin", "<f8"), ("token", "<u8")], align=True)
 """A beat grid: address of the places of its beats, float64 in track frames, growing; how many there are (0, or 2 and
@@ -209,6 +210,9 @@ DECK: Final = np.dtype(
         ("wind", "<f8"),
         ("hand_from", "<f8"),
         ("hand_to", "<f8"),
+        ("hand_step", "<f8"),
+        ("hand_span", "<i8"),
+        ("hand_at", "<i8"),
         ("hand", "<i4"),
         ("hand_started", "<i4"),
         ("winding", "<i4"),

@@ -1,7 +1,7 @@
 """Motion: what a deck's speed is made of.
 
     pace (or what the leader asks for) x bend + jog --> drive --> x direction --.
-    hand on the record: towards where the hand is ------------------------------+--> rate --> heads
+    hand on the record, wheel: towards where the hand is -----------------------+--> rate --> heads
     brake, spin-back: to a stand ------------------------------------------------'
 
 Commands glide to a new speed over one fade. What moves by itself is steered every TICK frames of the engine's counter,
@@ -22,11 +22,11 @@ from audio.kernel.places import go_to, here, track_frames
 from audio.kernel.ramps import glide_rate, snap_rate
 from audio.kernel.requests import is_heard, others_heard
 from audio.kernel.slip import end_slip, start_slip
+from audio.kernel.wheel import HAND, TURN_S, WHEEL, has_rested, speed_of_wheel, turn_record
 
 TICK: Final = SEGMENT
 BEND_REACH: Final = 0.08
 """Part of the speed that a full bend adds or takes."""
-TURN_S: Final = 1.8
 JOG_SHARE: Final = 0.1
 """Part of its turn by which a jog moves a deck that plays."""
 JOG_S: Final = 0.15
@@ -103,21 +103,34 @@ def start_speed(deck: Any) -> None:
 
 @compiled
 def jog(k: Any, deck: Any, turns: float) -> None:
-    """Nudge a deck that plays, move one that stands."""
+    """Nudge a deck that plays; move the record of one that stands, or that a hand holds, and let it be heard."""
     turns = min(max(turns, -4.0), 4.0)
-    if deck.want_play:
+    if deck.hand:
+        turn_record(k, deck, turns)
+    elif deck.want_play:
         deck.jog = min(max(deck.jog + turns * TURN_S * JOG_SHARE / JOG_S, -JOG_MOST), JOG_MOST)
         follow_speed(k, deck)
-    else:
+    elif deck.count.active:
         go_to(deck, here(deck) + turns * TURN_S * k.rate)
+    else:
+        touch(k, deck, True)
+        deck.hand = WHEEL
+        deck.hand_step = 0.0
+        deck.hand_span = 0
+        deck.hand_at = k.frame
+        turn_record(k, deck, turns)
 
 
 @compiled
 def touch(k: Any, deck: Any, on: bool) -> None:
     """Lay a hand on the record, or take it off: the deck goes on, stands, or goes to where slip has brought it."""
-    if on and not deck.hand:
+    if on and deck.hand == WHEEL:
+        deck.hand = HAND
+        deck.hand_from = here(deck)
+        deck.hand_to = 0.0
+    elif on and not deck.hand:
         start_slip(deck, False)
-        deck.hand = 1
+        deck.hand = HAND
         deck.winding = 0
         deck.hand_from = here(deck)
         deck.hand_to = 0.0
@@ -195,7 +208,13 @@ def steer(k: Any, address: int, number: int, deck: Any) -> None:
         return
     if deck.hand:
         behind = deck.hand_from + deck.hand_to - here(deck)
-        glide_rate(deck.rate, min(max(behind / (HAND_S * k.rate), -FASTEST), FASTEST), TICK)
+        speed = behind / (HAND_S * k.rate)
+        if deck.hand == WHEEL:
+            speed = speed_of_wheel(k, deck, behind, TICK)
+        glide_rate(deck.rate, min(max(speed, -FASTEST), FASTEST), TICK)
+        if deck.hand == WHEEL and has_rested(k, deck):
+            go_to(deck, deck.hand_from + deck.hand_to)
+            touch(k, deck, False)
     elif deck.winding:
         _steer_wind(k, address, number, deck)
     elif speed != deck.rate.target:

@@ -37,11 +37,19 @@ def here(deck: Any) -> float:
 
 
 @compiled
+def keep_under_hand(deck: Any) -> None:
+    """Let a record that has been asked for at another place stay there under the hand."""
+    if deck.hand:
+        deck.hand_from = deck.seek_to - deck.hand_to
+
+
+@compiled
 def go_to(deck: Any, frame: float) -> None:
     """Ask for the playhead at `frame`, cut to the track."""
     deck.seek_to = int(np.rint(min(max(frame, 0.0), float(track_frames(deck)))))
     deck.want_seek = 1
     deck.loop_inside = 0
+    keep_under_hand(deck)
 
 
 @compiled

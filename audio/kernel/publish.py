@@ -41,7 +41,7 @@ def _fill_deck(k: Any, number: int, deck: Any, view: Any) -> None:
     view.rate = deck.rate.target if deck.want_play else deck.drive * direction(deck)
     if deck.count.active:
         view.rate = 0.0
-    view.playing = deck.want_play | deck.count.active
+    view.playing = 1 if (deck.want_play and not deck.hand_started) or deck.count.active else 0
     view.source = deck.source
     mask = stem_mask(deck)
     view.stems_audible = 1 if head.blend > 0.0 and mask != 0 else 0

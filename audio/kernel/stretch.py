@@ -7,7 +7,9 @@ Grains are read around the place where the playhead will be, and laid HOP frames
 one before it left off, every spectral peak is rotated, with the bins around it: by the phase that the track itself
 gains in HOP frames there, which a second grain read that far before tells. A peak that is four times as strong as it
 was begins afresh with its own phase, so that attacks stay together. Pitch comes from reading the grains faster or
-slower. In a loop the next grain may lie a pass back: the peaks go on over the seam as they do over a hop.
+slower. In a loop the next grain may lie a pass back: the peaks go on over the seam as they do over a hop. Where a loop
+is changed, so that what lies in the ring will not be played, the stretcher starts again inside it, in a cross-fade over
+the last hop that stands.
 
 Rotations are found once, from the mix (the sum of the stems where it is not there), left and right together, and are
 the same for every slot: all that happens to a slot is linear, so the stems add up to the mix as they did before.
@@ -17,45 +19,36 @@ bits.
 Units: frames at the engine rate; places in track frames; samples float32.
 """
 
-from math import floor, sqrt
+from math import floor
 from typing import Any, Final
 
 import numpy as np
 from numba.core import types
 
-from audio.commands import CHUNK_FRAMES
-from audio.kernel.atomics import copy_bytes, fence, float_at, load_acquire, record_at, store_release
+from audio.kernel.atomics import copy_bytes, fence, load_acquire, record_at, store_release
 from audio.kernel.compiled import compiled, compiled_as
 from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
 from audio.kernel.fourier import transform
-from audio.kernel.layout import BATCH
-from audio.kernel.memory import between_frames, is_ready
-from audio.kernel.sinc import FRACTION_BITS, TAPS, interpolate, weigh, width_of
 from audio.kernel.sleeping import sleep_ns
+from audio.kernel.stretch_grain import clear, read_grains, there_of
 from audio.kernel.stretch_layout import BINS, GRAIN, HOP, HOPS, OFFSET, OVERLAP, PLAN, SLOTS, STRAY_FRAMES, Line
+from audio.kernel.stretch_turn import rotate_all, unpack
 from audio.kernel.stretched import nearest_pass
 from audio.units import STEM_SLOTS
 
 _AT_BUSY: Final = OFFSET["busy"]
 _AT_END: Final = OFFSET["end"]
-_AT_GATHERED: Final = OFFSET["gathered"]
 _AT_MINE: Final = OFFSET["mine"]
 _AT_PLAN: Final = OFFSET["plan"]
 _AT_STOP: Final = OFFSET["stop"]
 _AT_TIMESPEC: Final = OFFSET["timespec"]
-_AT_WEIGHTS: Final = OFFSET["weights"]
 _MIX: Final = STEM_SLOTS
 _CATCH: Final = 0.25
 """Most by which a grain's step may differ from the speed's own, as part of it, to meet the playhead again."""
-_BORN: Final = np.float32(4.0)
-"""A peak whose energy has grown by this much over a hop begins afresh."""
 _SCALE: Final = np.float32(1.0 / (1.5 * GRAIN))
 """Undoes the sum of four squared Hann windows and the transform's length."""
-_ONE: Final = float(1 << FRACTION_BITS)
-_MASK: Final = (1 << FRACTION_BITS) - 1
-_HALF: Final = GRAIN // 2
+_HOP_SHARE: Final = np.float32(1.0 / HOP)
 _PLAN_TRIES: Final = 100
-_WEIGHTS_BYTES: Final = 8 * TAPS
 _PLAN_BYTES: Final = PLAN.itemsize
 _BURST: Final = 12
 """Most grains of one step: a ring from nothing, and no more."""
@@ -76,175 +69,6 @@ def _take_plan(line: Any, address: int) -> bool:
         if load_acquire(source) == before:
             return before > 0
     return False
-
-
-@compiled
-def _covers(slot: Any, place: float, pace: float) -> bool:
-    """Say whether a grain around `place`, read at `pace`, is in memory."""
-    reach = int(abs(pace) * _HALF) + 130
-    middle = floor(place)
-    if slot.frames == 0 or (middle + reach) - (middle - reach) > 64 * CHUNK_FRAMES:
-        return False
-    return is_ready(slot, middle - reach, middle + reach)
-
-
-@compiled
-def _clear(row: Any) -> None:
-    for n in range(len(row)):
-        row[n] = np.float32(0.0)
-
-
-@compiled
-def _copy(line: Any, slot: Any, real: Any, imaginary: Any, place: float, step: int) -> None:
-    """Add the frames around `place`, one for one, forwards (`step` 1) or backwards (-1)."""
-    window = line.window
-    first = floor(place + 0.5) - step * _HALF
-    if step > 0:
-        start, stop = max(0, -first), min(GRAIN, slot.frames - first)
-    else:
-        start, stop = max(0, first - slot.frames + 1), min(GRAIN, first + 1)
-    for n in range(start, stop):
-        at = 2 * (first + step * n)
-        real[n] += float_at(slot.audio, at) * window[n]
-        imaginary[n] += float_at(slot.audio, at + 1) * window[n]
-
-
-@compiled
-def _interpolate(line: Any, address: int, mask: int, place: float, pace: float, to_past: bool) -> None:
-    """Add frames around `place` that lie `pace` apart: weights of a batch first, then one slot after the other."""
-    window = line.window
-    begin = place - pace * _HALF
-    index = floor(begin)
-    fraction = int((begin - index) * _ONE)
-    step = int(pace * _ONE)
-    fast = abs(pace)
-    width = width_of(fast)
-    reach = int(fast * GRAIN) + width
-    weights, gathered = address + _AT_WEIGHTS, address + _AT_GATHERED
-    for start in range(0, GRAIN, BATCH):
-        for n in range(BATCH):
-            line.at[n] = index
-            weigh(line.table, weights + n * _WEIGHTS_BYTES, fast, fraction)
-            fraction += step
-            index += fraction >> FRACTION_BITS
-            fraction &= _MASK
-        for number in range(SLOTS):
-            if not mask >> number & 1:
-                continue
-            slot = line.mine.slots[number]
-            real = line.past[0] if to_past else line.real[number]
-            imaginary = line.past[1] if to_past else line.imaginary[number]
-            back = width // 2 - 1
-            inside = index - reach > 0 and index + reach < slot.frames
-            for n in range(BATCH):
-                if inside:
-                    left, right = interpolate(slot.audio + 8 * (line.at[n] - back), weights + n * _WEIGHTS_BYTES, width)
-                else:
-                    left, right = between_frames(slot, line.at[n], width, weights + n * _WEIGHTS_BYTES, gathered)
-                real[start + n] += left * window[start + n]
-                imaginary[start + n] += right * window[start + n]
-
-
-@compiled
-def _read(line: Any, address: int, mask: int, place: float, pace: float, to_past: bool) -> None:
-    """Read the grains around `place` of the slots in `mask` to their rows, or their sum to `past`.
-
-    `pace`: track frames between two of the grain's, negative backwards; left goes to the real rows, right to the
-    imaginary ones. Pre: every slot `_covers` it.
-    """
-    if to_past:
-        _clear(line.past[0])
-        _clear(line.past[1])
-    for number in range(SLOTS):
-        if mask >> number & 1 and not to_past:
-            _clear(line.real[number])
-            _clear(line.imaginary[number])
-    if abs(pace) != 1.0:
-        _interpolate(line, address, mask, place, pace, to_past)
-        return
-    step = 1 if pace > 0.0 else -1
-    for number in range(SLOTS):
-        if mask >> number & 1:
-            real = line.past[0] if to_past else line.real[number]
-            imaginary = line.past[1] if to_past else line.imaginary[number]
-            _copy(line, line.mine.slots[number], real, imaginary, place, step)
-
-
-@compiled
-def _unpack(real: Any, imaginary: Any, out: Any) -> None:
-    """Part the spectrum of left + i right into left (rows 0, 1: real, imaginary) and right (rows 2, 3)."""
-    half = np.float32(0.5)
-    for k in range(BINS):
-        m = (GRAIN - k) & (GRAIN - 1)
-        out[0, k] = half * (real[k] + real[m])
-        out[1, k] = half * (imaginary[k] - imaginary[m])
-        out[2, k] = half * (imaginary[k] + imaginary[m])
-        out[3, k] = half * (real[m] - real[k])
-
-
-@compiled
-def _correlate(a: Any, b: Any, k: int) -> Any:
-    """Return the sum over left and right of a x conj(b) in bin k."""
-    real = a[0, k] * b[0, k] + a[1, k] * b[1, k] + a[2, k] * b[2, k] + a[3, k] * b[3, k]
-    imaginary = a[1, k] * b[0, k] - a[0, k] * b[1, k] + a[3, k] * b[2, k] - a[2, k] * b[3, k]
-    return real, imaginary
-
-
-@compiled
-def _power(a: Any, k: int) -> Any:
-    return a[0, k] * a[0, k] + a[1, k] * a[1, k] + a[2, k] * a[2, k] + a[3, k] * a[3, k]
-
-
-@compiled
-def _turned(line: Any, k: int) -> Any:
-    """Return the rotation that lets the peak in bin k go on from the grain before."""
-    if line.energy[k] > _BORN * _power(line.before, k):
-        return np.float32(1.0), np.float32(0.0)
-    ar, ai = _correlate(line.old, line.now, k)
-    br, bi = _correlate(line.now, line.before, k)
-    cr, ci = ar * br - ai * bi, ar * bi + ai * br
-    qr, qi = line.rotation[0, k], line.rotation[1, k]
-    real, imaginary = float(cr * qr - ci * qi), float(cr * qi + ci * qr)
-    size = sqrt(real * real + imaginary * imaginary)
-    if not size > 0.0:
-        return qr, qi
-    return np.float32(real / size), np.float32(imaginary / size)
-
-
-@compiled
-def _is_peak(energy: Any, k: int) -> bool:
-    e = energy[k]
-    return e > energy[k - 1] and e >= energy[k + 1] and e > energy[k - 2] and e >= energy[k + 2]
-
-
-@compiled
-def _rotate_all(line: Any) -> None:
-    """Find every bin's rotation: that of the peak whose region it lies in."""
-    energy, rotation = line.energy, line.rotation
-    for k in range(BINS):
-        energy[k] = _power(line.now, k)
-    last, start = -1, 0
-    real, imaginary = np.float32(1.0), np.float32(0.0)
-    for k in range(2, BINS - 2):
-        if not _is_peak(energy, k):
-            continue
-        # The peak's rotation is read before any region is written over it: regions end before it.
-        next_real, next_imaginary = _turned(line, k)
-        stop = 0
-        if last >= 0:
-            stop = last + 1
-            for m in range(last + 1, k):
-                if energy[m] < energy[stop]:
-                    stop = m
-            for m in range(start, stop):
-                rotation[0, m], rotation[1, m] = real, imaginary
-        start, last = stop, k
-        real, imaginary = next_real, next_imaginary
-    if last >= 0:
-        for m in range(start, BINS):
-            rotation[0, m], rotation[1, m] = real, imaginary
-    for k in (0, BINS - 1):
-        rotation[0, k], rotation[1, k] = np.float32(1.0), np.float32(0.0)
 
 
 @compiled
@@ -285,23 +109,13 @@ def _skip(line: Any, slot: int, number: int) -> None:
 
 
 @compiled
-def _there(line: Any, place: float, pace: float) -> int:
-    """Return a bit for each slot of the plan that has the grain around `place` in memory."""
-    there = 0
-    for number in range(SLOTS):
-        if line.mine.mask >> number & 1 and _covers(line.mine.slots[number], place, pace):
-            there |= 1 << number
-    return there
-
-
-@compiled
 def _analyse(line: Any, address: int, place: float, pace: float) -> int:
     """Write the spectra of all slots around `place`, and the reference's; return a bit for each slot that is there."""
-    there = _there(line, place, pace)
+    there = there_of(line, place, pace)
     if there == 0:
         line.fresh = 1
         return 0
-    _read(line, address, there, place, pace, False)
+    read_grains(line, address, there, place, pace, False)
     for slot in range(SLOTS):
         if there >> slot & 1:
             transform(line.real[slot], line.imaginary[slot], line.room[0], line.room[1], line.turn)
@@ -310,24 +124,24 @@ def _analyse(line: Any, address: int, place: float, pace: float) -> int:
         for k in range(BINS):
             line.old[row, k] = line.now[row, k]
     past = place - pace * HOP
-    known = line.fresh == 0 and _there(line, past, pace) & reference == reference
+    known = line.fresh == 0 and there_of(line, past, pace) & reference == reference
     if known:
-        _read(line, address, reference, past, pace, True)
+        read_grains(line, address, reference, past, pace, True)
         transform(line.past[0], line.past[1], line.room[0], line.room[1], line.turn)
-        _unpack(line.past[0], line.past[1], line.before)
+        unpack(line.past[0], line.past[1], line.before)
     if reference >> _MIX & 1:
-        _unpack(line.real[_MIX], line.imaginary[_MIX], line.now)
+        unpack(line.real[_MIX], line.imaginary[_MIX], line.now)
     else:
-        _clear(line.past[0])
-        _clear(line.past[1])
+        clear(line.past[0])
+        clear(line.past[1])
         for slot in range(SLOTS):
             if reference >> slot & 1:
                 for n in range(GRAIN):
                     line.past[0, n] += line.real[slot, n]
                     line.past[1, n] += line.imaginary[slot, n]
-        _unpack(line.past[0], line.past[1], line.now)
+        unpack(line.past[0], line.past[1], line.now)
     if known:
-        _rotate_all(line)
+        rotate_all(line)
     else:
         for k in range(BINS):
             line.rotation[0, k], line.rotation[1, k] = np.float32(1.0), np.float32(0.0)
@@ -343,12 +157,21 @@ def _finish(line: Any, address: int, hop: int) -> None:
     mask = line.grains[0]
     for n in range(1, OVERLAP):
         mask &= line.grains[n]
+    joint = hop == line.joint
     for slot in range(SLOTS):
         if mask >> slot & 1:
+            if joint and not line.masks[place] >> slot & 1:
+                clear(line.ring[slot, 0, start : start + HOP])
+                clear(line.ring[slot, 1, start : start + HOP])
             for channel in range(2):
                 ring, total = line.ring[slot, channel], line.sum[slot, channel]
-                for n in range(HOP):
-                    ring[start + n] = total[source + n]
+                if joint:
+                    for n in range(HOP):
+                        share = np.float32(n) * _HOP_SHARE
+                        ring[start + n] += (total[source + n] - ring[start + n]) * share
+                else:
+                    for n in range(HOP):
+                        ring[start + n] = total[source + n]
     line.numbers[place] = hop
     line.tags[place] = line.tag
     line.masks[place] = mask
@@ -405,9 +228,17 @@ def _grain(line: Any, address: int) -> None:
 
 @compiled
 def _begin(line: Any, address: int) -> None:
-    """Start afresh at the next hop that nobody reads yet."""
+    """Start afresh: over the last hop that stands, if the playhead has not jumped and is not near it, else at the next
+    hop that nobody reads yet, with a hole before it that keeps the kernel from playing on into it."""
     plan = line.mine
     line.first = (plan.frame + line.margin + HOP - 1) // HOP
+    last = line.end // HOP - 1
+    if line.running and line.tag == plan.tag and last >= line.first:
+        line.first = last
+        line.joint = last
+    else:
+        line.joint = -1
+        line.numbers[(line.first - 1) % HOPS] = -1
     store_release(address + _AT_END, min(line.end, line.first * HOP))
     fence()
     line.next = line.first - 1
@@ -416,8 +247,8 @@ def _begin(line: Any, address: int) -> None:
     line.running = 1
     for slot in range(SLOTS):
         line.live[slot] = 0
-        _clear(line.sum[slot, 0])
-        _clear(line.sum[slot, 1])
+        clear(line.sum[slot, 0])
+        clear(line.sum[slot, 1])
     for n in range(OVERLAP):
         line.grains[n] = 0
 

@@ -90,6 +90,7 @@ LINE: Final = np.dtype(
         ("fresh", "<i4"),
         ("tag", "<i8"),
         ("first", "<i8"),
+        ("joint", "<i8"),
         ("next", "<i8"),
         ("place", "<f8"),
         ("grains", "<i8", (OVERLAP,)),
@@ -111,7 +112,8 @@ LINE: Final = np.dtype(
     align=True,
 )
 """A deck's line. Hop h holds engine frames h x HOP on and lies in place h modulo HOPS: its number, the tag and the
-slots that are in it, and the place in the track that its first frame sounds like."""
+slots that are in it, and the place in the track that its first frame sounds like. `joint` is the hop over which a new
+start fades in, -1 for none."""
 
 Line: Any = from_dtype(LINE)
 

@@ -138,11 +138,13 @@ def _look(k: Any, deck: Any, frame: int) -> None:
     main = deck.heads[0]
     s.mix_here = 0
     s.stems_here = 0
+    s.late = 0
     reach = SEGMENT + k.fade_frames + 1
     if main.stretch_to < 0.5:
         reach += k.fade_frames
     line = record_at(s.line, Line)
     if load_acquire(s.line + _END) <= frame + reach:
+        s.late = 1
         return
     first = frame // HOP
     mask = (1 << SLOTS) - 1
@@ -192,7 +194,7 @@ def follow_stretch(k: Any, address: int, number: int, deck: Any) -> None:
     elif frame & (SEGMENT - 1) == 0:
         had = s.mix_here != 0 or s.stems_here != 0
         _look(k, deck, frame)
-        if had and s.mix_here == 0 and s.stems_here == 0 and wants_stretch(deck):
+        if had and s.late and wants_stretch(deck):
             k.stretch_lost += 1
             report(k, address, _LOST, number, 0, main.index + main.fraction * _UNIT, 0.0, deck.token)
 

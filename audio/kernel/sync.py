@@ -36,7 +36,7 @@ _RATE: Final = int(EventKind.RATE_FOLLOWED)
 
 @compiled
 def _can_lead(deck: Any) -> bool:
-    return deck.want_play != 0 and deck.preview == 0 and has_grid(deck)
+    return deck.want_play != 0 and deck.preview == 0 and deck.hand_started == 0 and has_grid(deck)
 
 
 @compiled
@@ -202,7 +202,7 @@ def _lock(k: Any, deck: Any) -> None:
 @compiled
 def follow_leader(k: Any, address: int, number: int, deck: Any) -> None:
     """Steer a follower. Pre: the engine's counter is at a multiple of TICK, and the leader is chosen."""
-    if not follows(k, number, deck) or not deck.want_play or deck.preview:
+    if not follows(k, number, deck) or not deck.want_play or deck.preview or deck.hand_started:
         if deck.locked and not follows(k, number, deck):
             _let_go(k, address, number, deck)
         return

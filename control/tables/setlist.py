@@ -47,5 +47,11 @@ def setlist_rows() -> Iterator[Control]:
     yield _text("/setlist/current/notes", "Notes of the entry that plays")
     yield _text("/setlist/next/title", "Track of the entry that comes next")
     yield _text("/setlist/next/notes", "Notes of the entry that comes next")
+    for unit, name in (("s", "seconds"), ("beats", "beats")):
+        yield Control(
+            f"/setlist/next/{name}", Kind.CONTINUOUS,
+            f"{name.capitalize()} until the transition into the next entry, or the end of the set; -1 where unknown",
+            unit, -1.0, None, -1.0, access=Access.TELEMETRY,
+        )  # fmt: skip
     yield _count("/setlist/next/deck", "Deck that the next entry is loaded on; 0 while there is none", "deck")
     yield _text("/setlist/scene", "Page that controllers turn to for the entry that plays")

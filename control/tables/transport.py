@@ -40,8 +40,10 @@ def transport_rows(n: int) -> Iterator[Control]:
         f"{deck}/bend", Kind.CONTINUOUS, f"A push on the speed of deck {n} while it is held; full is 8 %", "",
         -1.0, 1.0, 0.0, curve=Curve.CENTRED,
     )  # fmt: skip
-    yield _act(f"{deck}/jog", f"Turn the jog wheel of deck {n}: a nudge while it plays, a move while it stands",
-               "turns", -4.0, 4.0)  # fmt: skip
+    yield _act(
+        f"{deck}/jog", f"Turn the jog wheel of deck {n}: a nudge while it plays, the record while it stands", "turns",
+        -4.0, 4.0,
+    )  # fmt: skip
     yield trigger(f"{deck}/touch", f"A hand on the record of deck {n}: 1 laid on, 0 taken off")
     yield _act(
         f"{deck}/scratch", f"Where the hand has the record of deck {n}, from where it touched it", "s", -600.0, 600.0

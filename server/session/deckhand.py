@@ -92,6 +92,8 @@ class EngineDeckhand:
         self._refused = 0
         #: How long the recording is, in seconds; whoever records replaces it.
         self.recorded_s: Callable[[], float] = lambda: 0.0
+        #: The frame at which the setlist goes on and the deck it plays on, as in `telemetry.meters`.
+        self.setlist_due: Callable[[], tuple[int, int]] = lambda: (-1, 0)
         #: Reads setlists; whoever keeps them replaces it.
         self.on_setlist: Callable[[str], None] = lambda name: None
         self._missing: dict[int, float] = {}
@@ -184,7 +186,7 @@ class EngineDeckhand:
         """Return one message of telemetry, of this moment."""
         snapshot = self._client.snapshot() if self._client is not None else None
         places = tuple(deck.position_s for deck in self.audible())
-        return telemetry.meters(snapshot, self._status, places, self.recorded_s())
+        return telemetry.meters(snapshot, self._status, places, self.recorded_s(), self.setlist_due())
 
     def telemetry(self) -> dict[str, float]:
         """Return the telemetry controls of the registry by path, of this moment."""

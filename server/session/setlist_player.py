@@ -26,7 +26,7 @@ from server.session import setlist_timing as timing
 from server.session.draft import Draft
 from server.session.setlist_moves import Ground, events, passage
 from server.session.setlist_places import bar_line
-from server.session.setlist_state import Glide, SetlistMemory, Standing
+from server.session.setlist_state import NEVER, Glide, SetlistMemory, Standing
 from server.session.setlist_tracks import base_rate, end_of, grid_of, holds, plays, start_of, tempo_now
 
 LEAD_S: Final = 0.08
@@ -61,6 +61,10 @@ class Player:
             self.draft.wish(name, value, frame)
             if frame != NOW:
                 self.remember(sent=(*self.memory.sent, (frame, name)))
+
+    def expect(self, frame: int) -> None:
+        """Remember when the set will go on, for the display of the time that is left."""
+        self.remember(due=frame)
 
     # --- what a surface asks for -------------------------------------------------------------------------------------
 
@@ -105,7 +109,7 @@ class Player:
         """Another engine has another clock: what was planned by the old one's is over."""
         if self.memory.passage is not None:
             self._swap()
-        self.remember(passage=None, held=frozenset(), sent=(), began=-1, frame=0, glide=None)
+        self.remember(passage=None, held=frozenset(), sent=(), began=-1, frame=0, due=NEVER, glide=None)
         self.bring_next()
 
     def touched(self, name: str, value: Value) -> None:
@@ -260,6 +264,8 @@ class Player:
         self.remember(frame=frame)
         upto = frame + round(LEAD_S * self.draft.engine_rate)
         self._ask()
+        if self.memory.passage is None:
+            self.expect(NEVER)
         if self.memory.passage is not None:
             self._carry(upto)
             if self.memory.passage is not None and frame >= self.memory.passage.swap:
@@ -306,7 +312,9 @@ class Player:
         at = self.timed(coming)
         if at is None:
             self.start_at_once()
-        elif at <= upto:
+            return
+        self.expect(at)
+        if at <= upto:
             self.begin(0, max(at, frame), max(at, frame), 0)
 
     def timed(self, coming: Standing) -> int | None:

@@ -11,6 +11,9 @@ from typing import Final
 from control.control import Value
 from server.session.setlist import Entry
 
+NEVER: Final = -1
+"""The frame of what nothing is known of."""
+
 STEP_S: Final = 0.01
 """Between two moves of an automated control; the engine ramps between them."""
 
@@ -93,7 +96,8 @@ class Glide:
 @dataclass(frozen=True, slots=True)
 class SetlistMemory:
     """An open setlist. `go` is a wish to go on that waits for its moment, `over` set once the set has ended; `began` is
-    the frame of its start, -1 before that, `frame` the latest that was heard of. `held` are controls that the performer
+    the frame of its start, -1 before that, `frame` the latest that was heard of, `due` the one at which it will go on
+    to the next entry, or end, NEVER where that is not known. `held` are controls that the performer
     has taken, for as long as the passage or the entry lasts; `sent` are (frame, path) on their way to the engine."""
 
     name: str
@@ -109,5 +113,6 @@ class SetlistMemory:
     over: bool = False
     began: int = -1
     frame: int = 0
+    due: int = NEVER
     held: frozenset[str] = frozenset()
     sent: tuple[tuple[int, str], ...] = ()

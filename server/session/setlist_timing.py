@@ -25,7 +25,7 @@ FREE_BEAT_S: Final = 0.5
 
 
 def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> None:
-    """Begin the transition when its moment has come."""
+    """Say when the transition will begin, and begin it when its moment has come and the set goes on by itself."""
     memory, draft = player.memory, player.draft
     now, coming = memory.now, memory.coming
     assert now is not None
@@ -33,14 +33,14 @@ def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> No
     speed = float(draft.controls[f"/deck/{now.deck}/rate"])
     if draft.controls[f"/deck/{now.deck}/reverse"]:
         speed = -speed
-    autopilot = bool(draft.controls["/setlist/autopilot"])
+    goes_on = bool(draft.controls["/setlist/autopilot"]) or memory.go
     if not plays(draft, now.deck):
         _at_a_stand(player, frame, upto)
         return
     if memory.began < 0:
         start = start_of(draft, memory, now) or 0.0
         player.remember(began=round(frame - (position_s - start) / max(speed, 0.01) * rate))
-    if speed <= 0.0 or not (autopilot or memory.go):
+    if speed <= 0.0:
         return
     if memory.drill is not None and not memory.go:
         return
@@ -56,7 +56,8 @@ def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> No
         end_s = float(draft.controls[f"/deck/{now.deck}/duration"])
     if coming is None:
         leaves = frame_of(end_s)
-        if leaves <= upto and end_s < float(draft.controls[f"/deck/{now.deck}/duration"]):
+        player.expect(leaves)
+        if goes_on and leaves <= upto and end_s < float(draft.controls[f"/deck/{now.deck}/duration"]):
             player.put(f"/deck/{now.deck}/play", 0, max(leaves, frame + 1))
             _ended(player)
         return
@@ -76,10 +77,13 @@ def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> No
         begins = frame_of(end_s) - length
         if at is not None:
             if frame_of(end_s) <= at:
-                _leave_alone(player, now, frame_of(end_s), frame, upto, end_s)
+                player.expect(at)
+                if goes_on:
+                    _leave_alone(player, now, frame_of(end_s), frame, upto, end_s)
                 return
             begins, length = at, min(length, frame_of(end_s) - at)
-    if begins > upto:
+    player.expect(begins)
+    if begins > upto or not goes_on:
         return
     if coming.deck == now.deck:
         player.put(f"/deck/{now.deck}/play", 0, max(begins + length, frame + 1))

@@ -20,12 +20,17 @@ SILENT: Final = DeckMeters(0.0, 1.0, False, 0.0, dict.fromkeys(STEMS, 0.0))
 
 
 def meters(
-    snapshot: "np.void | None", status: EngineStatus, positions: tuple[float, ...], recorded_s: float = 0.0
+    snapshot: "np.void | None",
+    status: EngineStatus,
+    positions: tuple[float, ...],
+    recorded_s: float = 0.0,
+    due: tuple[int, int] = (-1, 0),
 ) -> Meters:
     """Return one message of telemetry.
 
     `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment,
-    `recorded_s` the length of the recording.
+    `recorded_s` the length of the recording; `due`: the frame at which the setlist goes on, -1 where nobody knows, and
+    the deck (from 1, 0 for none) whose beats that is told in.
     """
     if snapshot is None:
         decks = [DeckMeters(position_s, 1.0, False, 0.0, SILENT.stems) for position_s in positions]
@@ -42,7 +47,17 @@ def meters(
         float(snapshot["momentary"]),
         recorded_s,
         int(snapshot["step"]) + 1,
+        *_left(snapshot, status.rate, *due),
     )
+
+
+def _left(snapshot: Any, rate: int, frame: int, deck: int) -> tuple[float, float]:
+    """Return the seconds and beats until `frame`."""
+    if frame < 0:
+        return -1.0, -1.0
+    seconds = max(0, frame - int(snapshot["frame"])) / max(rate, 1)
+    tempo = float(snapshot["decks"][deck - 1]["tempo"]) if deck else 0.0
+    return seconds, seconds * tempo / 60.0 if tempo else -1.0
 
 
 def _deck(record: Any, position_s: float) -> DeckMeters:
@@ -70,6 +85,8 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/loudness/momentary": message.momentary,
         "/mixer/record/seconds": message.recorded_s,
         "/sequencer/position": float(message.step),
+        "/setlist/next/seconds": message.next_s,
+        "/setlist/next/beats": message.next_beats,
     }
     found.update(zip(("/mixer/rms/left", "/mixer/rms/right"), message.master_rms, strict=False))
     for number, deck in enumerate(message.decks, start=1):

@@ -9,7 +9,7 @@ import pytest
 from audio.client import EngineClient
 from audio.commands import CommandKind, command, join
 from audio.host import KernelHost, SlotMemory
-from audio.kernel.stretch_layout import LINE
+from audio.kernel.stretch_layout import CAPACITY, HOP, LINE
 from audio.stretcher import LARGEST_BLOCK, Stretchers
 from audio.units import DECKS
 from tests.audio.engines import deck_source, play_from, record, running_engine, until
@@ -89,6 +89,26 @@ def test_a_block_that_the_ring_cannot_hold_is_refused() -> None:
         stretchers.prepare(LARGEST_BLOCK + 1)
     with pytest.raises(ValueError, match="a block has"):
         stretchers.prepare(0)
+
+
+def test_a_stretcher_that_was_late_looks_further_ahead_up_to_a_limit() -> None:
+    host = KernelHost()
+    host.stretchers.prepare(128)
+    first = [int(line["ahead"]) for line in host.stretchers.lines]
+    host.stretchers.tend(0)
+    assert [int(line["ahead"]) for line in host.stretchers.lines] == first
+    host.stretchers.tend(3)
+    host.stretchers.tend(3)
+    second = [int(line["ahead"]) for line in host.stretchers.lines]
+    assert all(first[n] < second[n] <= first[n] + HOP for n in range(DECKS))
+    for lost in range(4, 40):
+        host.stretchers.tend(lost)
+    assert all(int(line["ahead"]) <= CAPACITY // 2 for line in host.stretchers.lines)
+    host.stretchers.prepare(LARGEST_BLOCK)
+    host.stretchers.tend(40)
+    assert all(int(line["ahead"]) > LARGEST_BLOCK for line in host.stretchers.lines), (
+        "a large block needs what it needs"
+    )
 
 
 async def test_a_large_block_is_stretched_too(tmp_path: Path) -> None:

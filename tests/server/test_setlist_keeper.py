@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from server.session.facts import Fact, SetlistFailed, SetlistOpened, SetlistTick
-from server.session.setlist_state import SetlistMemory
+from server.session.setlist_state import SetlistMemory, Standing
 from server.session.state import initial
 from server.setlist_keeper import SetlistKeeper
 from server.setlists import Shelf
@@ -90,3 +90,13 @@ async def test_an_open_setlist_is_opened_again_after_a_start_and_told_the_time(t
         assert isinstance(opened, SetlistOpened) and opened.resumed
         show.state = SimpleNamespace(setlist=SetlistMemory("friday", "", opened.entries), connected=True)
         assert await show.next() == SetlistTick(4_800)
+
+
+async def test_the_time_at_which_a_set_goes_on_is_told(tmp_path: Path) -> None:
+    show = Show()
+    async with keeping(show, tmp_path) as keeper:
+        assert keeper.due() == (-1, 0)
+        show.state.setlist = SetlistMemory("friday", "Friday", (), now=Standing(0, 2), due=96_000)
+        assert keeper.due() == (96_000, 2)
+        show.state.connected = False
+        assert keeper.due() == (-1, 0), "the frame of an engine that is gone says nothing"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from audio.commands import CommandKind, command
+from audio.host import SlotMemory
 from audio.kernel import fx_beat
 from audio.kernel.compiled import plain
 from audio.kernel.fx_crusher import HOLD_FRAMES
@@ -182,6 +183,19 @@ def test_a_new_slice_is_taken_on_the_beat() -> None:
 
 
 # --- the beat --------------------------------------------------------------------------------------------------------
+
+
+def test_the_masters_effect_follows_the_deck_that_leads() -> None:
+    burst = np.zeros((150_000, 2), np.float32)
+    burst[30_000:30_400] = noise(400, 1)
+    sent = [*effect("echo", 0.0, 0.5, 1.0, wet=1.0, deck=MASTER), command(CommandKind.LEADER, 1, a=1), on(1)]
+    host = host_with(burst, on(), *sent)
+    host.load(1, 2, SlotMemory.whole(np.zeros((150_000, 2), np.float32)))
+    for deck, beat in ((0, 24_000.0), (1, 20_000.0)):
+        host.set_grid(deck, deck + 1, beat * np.arange(12))
+    out = host.render(60_000)
+    assert int(np.flatnonzero(out[:, 0])[0]) == 30_000 + round(ECHO_BEATS[0] * 20_000)
+
 
 beat_at, frames_of, keep_beat = plain(fx_beat.beat_at), plain(fx_beat.frames_of), plain(fx_beat.keep_beat)
 

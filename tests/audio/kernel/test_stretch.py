@@ -370,3 +370,45 @@ def test_a_keylocked_loop_is_the_same_in_any_blocks() -> None:
     for size in (1, 64, 65, 512):
         frames = 6_000 if size == 1 else RATE
         assert np.array_equal(in_blocks(host(), [size] * (frames // size)), whole_[: frames // size * size])
+
+
+@pytest.mark.parametrize("ahead", [100, 250, 750, 1_000, 1_500, 2_000, 2_500])
+@pytest.mark.parametrize("change", [(KIND.LOOP_ACTIVE, 0), (KIND.LOOP_SCALE, 0.5), (KIND.LOOP_MOVE, 0.3)])
+def test_a_loop_changed_just_before_its_seam_makes_no_click(ahead: int, change: tuple[CommandKind, float]) -> None:
+    """What the stretcher has made ahead, over the seam or up to it, is not what will be played."""
+    hz, level, speed = 200.0, 0.5, 0.9
+    seam = int((1_000 + 24_113) / speed)
+    host = host_with(tone(6 * RATE, hz, level), keylock(), rate(speed), loop(1_000, 24_113), on())
+    host.set_grid(0, 1, 24_000.0 * np.arange(12))
+    host.send(command(change[0], a=change[1], frame=seam - ahead))
+    out = host.render(seam + 24_000)
+    assert steps(out).max() < 1.5 * level * 2 * np.pi * hz / RATE
+    assert host.snapshot()["decks"][0]["stretched"] == 1
+    assert host.snapshot()["stretch_lost"] == 0, "it was in time, and for something else"
+
+
+def test_a_loop_that_is_switched_on_under_keylock_makes_no_click() -> None:
+    hz, level = 200.0, 0.5
+    for ahead in (50, 400, 900, 1_300, 1_900):
+        end = 26_113
+        sent = [command(KIND.LOOP_PUT, a=1_000, b=end), command(KIND.LOOP_ACTIVE, a=0)]
+        switch = command(KIND.LOOP_ACTIVE, a=1, frame=int(end / 0.9) - ahead)
+        host = host_with(tone(6 * RATE, hz, level), keylock(), rate(0.9), *sent, on(), switch)
+        out = host.render(60_000)
+        assert steps(out).max() < 2.0 * level * 2 * np.pi * hz / RATE, ahead
+
+
+def test_loops_and_jumps_that_come_all_the_time_are_not_counted_as_late() -> None:
+    random = np.random.default_rng(11)
+    host = host_with(tone(60 * RATE, 110.0, 0.2), keylock(), rate(0.95), on())
+    host.set_grid(0, 1, 24_000.0 * np.arange(120))
+    for _ in range(1_500):
+        kind, value = [
+            (KIND.LOOP_BEATS, 2.0 ** random.integers(-3, 3)), (KIND.LOOP_ACTIVE, float(random.integers(0, 2))),
+            (KIND.LOOP_SCALE, 0.5), (KIND.LOOP_SCALE, 2.0), (KIND.DECK_SEEK, random.uniform(0, 20 * RATE)),
+            (KIND.DECK_RATE, random.uniform(0.8, 1.25)), (KIND.DECK_PITCH, random.uniform(-12, 12)),
+        ][random.integers(0, 7)]  # fmt: skip
+        host.send(command(kind, a=float(value)))
+        out = host.render(480)
+        assert steps(out).max() < 0.036
+    assert host.snapshot()["stretch_lost"] == 0

@@ -11,7 +11,7 @@ from server.session.effects import EngineCommand, LoadTrack, Notice, OpenSetlist
 from server.session.intent import Refused
 from server.session.setlist import Entry, Length
 from server.session.setlist_player import PLACE
-from server.session.setlist_state import Planned
+from server.session.setlist_state import NEVER, Planned
 from tests.server.session.test_step import EMPTY, RATE, Session, commands
 
 GRID = Grid(tuple(0.5 * n for n in range(400)), 0)
@@ -228,3 +228,28 @@ def test_switching_the_autopilot_off_leaves_everything_where_it_is():
     show.at(99.5, 99.5)
     assert [show[f"/deck/{deck}/{name}"] for deck in (1, 2) for name in ("volume", "play")] == before
     assert before[1] == before[3] == 1 and show["/setlist/entry"] == 2
+
+
+def test_the_time_to_the_next_transition_is_known():
+    show = Set("one", "two")
+    show.arrive(1)
+    show.put("/setlist/next", 1)
+    show.arrive(2)
+    assert show.state.setlist.due == NEVER, "nothing plays yet"
+    show.at(10.0, 40.0)
+    # By hand it is the moment that the file plans: a fade of four seconds, over at the end of the track.
+    assert show.state.setlist.due == round((10.0 + 60.0 - 4.0) * RATE)
+    show.put("/deck/1/rate", 2.0)
+    show.at(11.0, 41.0)
+    assert show.state.setlist.due == round((11.0 + 59.0 / 2.0 - 4.0) * RATE)
+    show.put("/deck/1/reverse", 1)
+    show.at(12.0, 43.0)
+    assert show.state.setlist.due == NEVER
+    show.put("/deck/1/reverse", 0)
+    show.put("/deck/1/rate", 1.0)
+    show.put("/setlist/autopilot", 1)
+    show.at(13.0, 95.99)
+    assert show.state.setlist.passage is not None and show.state.setlist.due <= round(13.1 * RATE)
+    show.at(30.0, 20.0)
+    show.at(31.0, 21.0)
+    assert show.state.setlist.due == round((31.0 + 79.0) * RATE), "the last one: when the set ends"

@@ -37,3 +37,15 @@ def test_without_an_engine_all_is_still_and_the_places_stay():
     assert [deck.position for deck in message.decks] == [1.0, 2.0, 3.0, 4.0]
     assert not any(deck.playing or deck.level for deck in message.decks) and message.master == [0.0, 0.0]
     assert set(values(message)) == {path for path, control in REGISTRY.items() if control.is_telemetry}
+
+
+def test_the_time_to_the_next_entry_is_counted_down_in_seconds_and_in_the_decks_beats():
+    snapshot = np.zeros((), SNAPSHOT)
+    snapshot["frame"], snapshot["decks"][1]["tempo"] = 48_000, 90.0
+    found = values(meters(snapshot[()], STATUS, (0.0,) * 4, due=(48_000 * 11, 2)))
+    assert (found["/setlist/next/seconds"], found["/setlist/next/beats"]) == (10.0, 15.0)
+    found = values(meters(snapshot[()], STATUS, (0.0,) * 4, due=(48_000 * 11, 1)))
+    assert (found["/setlist/next/seconds"], found["/setlist/next/beats"]) == (10.0, -1.0), "no grid, no beats"
+    for due, left in (((100, 2), 0.0), ((-1, 2), -1.0)):
+        found = values(meters(snapshot[()], STATUS, (0.0,) * 4, due=due))
+        assert (found["/setlist/next/seconds"], found["/setlist/next/beats"]) == (left, left)
