@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.commands import BAND_LIMITS, CommandKind
 from audio.kernel.apply_fx import FIRST_FX, apply_fx
-from audio.kernel.bank import BANDS, turn_band, turn_filter
+from audio.kernel.bank import BANDS, bus_pair, turn_band, turn_filter
 from audio.kernel.compiled import compiled
 from audio.kernel.layout import OUTPUT_PAIRS
 from audio.kernel.ramps import clamp, glide, snap
@@ -86,7 +86,7 @@ def _turn_deck_band(k: Any, deck: Any, band: int) -> None:
     gain = 0.0 if deck.kill[band] else float(deck.band_gain[band])
     heard = was_heard(k, deck)
     for part in range(2):
-        turn_band(k.deck_bank, 2 * deck.number + part, band, np.float32(gain), heard)
+        turn_band(k.deck_bank, bus_pair(deck.number, part), band, np.float32(gain), heard)
 
 
 @compiled
@@ -102,7 +102,7 @@ def _apply_deck(k: Any, deck: Any, slot: int, kind: int, a: float) -> bool:
         _turn_deck_band(k, deck, slot)
     elif kind == _DECK_FILTER:
         for part in range(2):
-            turn_filter(k, k.deck_bank, 2 * deck.number + part, np.float32(clamp(a, -1.0, 1.0)), heard)
+            turn_filter(k, k.deck_bank, bus_pair(deck.number, part), np.float32(clamp(a, -1.0, 1.0)), heard)
     elif kind == _DECK_PFL:
         move(k, deck, deck.pfl, 1.0 if a >= 0.5 else 0.0)
     elif kind == _DECK_OUTPUT:

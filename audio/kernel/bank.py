@@ -2,9 +2,10 @@
 
     knob --> target --every TICK frames--> next value --frame by frame--> filters (lane_filters)
 
-A deck's stems are one bank, the four decks (with two buses each) are another. A pair that is at
-rest is passed on bit for bit, and a bank whose pairs are all at rest is not run. A knob's first frame has already
-moved; gains and cut-off follow within some 20 ms. A pair goes in and out of use by a fade, its filters from rest.
+A deck's stems are one bank, the four decks (with two buses each, the second ones in the upper half) are another. A
+pair that is at rest is passed on bit for bit, and half a bank whose pairs are all at rest is not run. A knob's first
+frame has already moved; gains and cut-off follow within some 20 ms. A pair goes in and out of use by a fade, its
+filters from rest.
 
 Owner: the kernel. Units: lanes 2 p and 2 p + 1 are pair p; gains linear; knob -1 (low-pass) to 1 (high-pass).
 """
@@ -16,8 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.kernel.compiled import Single, compiled
-from audio.kernel.lane_filters import EQ_STATES, EQ_VALUES, FILTER_STATES, FILTER_VALUES, eq_frames, filter_frames
+from audio.kernel.lane_filters import (
+    EQ_STATES,
+    EQ_VALUES,
+    FILTER_STATES,
+    FILTER_VALUES,
+    HALF,
+    eq_frames,
+    filter_frames,
+    filter_still_frames,
+)
 from audio.kernel.lanes import LANES
+from audio.units import DECKS
 
 CROSSOVERS_HZ: Final = (200.0, 2500.0)
 """Where low ends and high begins."""
@@ -46,6 +57,8 @@ _KNOB_ARRIVES: Final = np.float32(1e-3)
 _TOO_LOUD: Final = np.float32(1e6)
 _DAMPING: Final = np.float32(1.0 / FILTER_Q)
 _MIX: Final = 3
+_HALF_BYTES: Final = 4 * HALF
+_HALF_PAIRS: Final = PAIRS // 2
 
 BANK: Final = np.dtype(
     [
@@ -88,7 +101,7 @@ def crossover_factors(rate: int) -> npt.NDArray[np.float32]:
         tangent = tan(pi * hertz / rate)
         for q in _BUTTERWORTH:
             a1 = 1.0 / (1.0 + tangent * (tangent + 1.0 / q))
-            found.append((a1, tangent * a1, tangent * tangent * a1, 2.0 / q))
+            found.append((a1, tangent * a1, tangent, 2.0 / q))
     return np.array(found, np.float32).reshape(2, 2, 4)
 
 
@@ -278,8 +291,50 @@ def scatter(rows: Any, pair: int, left: Any, right: Any, count: int) -> None:
 
 
 @compiled
-def run_bank(k: Any, bank: Any, rows: Any, count: int) -> None:
-    """Take `count` frames of `rows`, float32 (frames, LANES), through what is on."""
+def bus_pair(number: int, part: int) -> int:
+    """Return which pair of the decks' bank the bus `part` of deck `number` is."""
+    return DECKS * part + number
+
+
+@compiled
+def _runs(pairs: int, moves: int, used: int, half: int) -> bool:
+    """Say whether there is something to do for half a bank: what moves goes on moving where nothing sounds."""
+    own = pairs >> (half * _HALF_PAIRS) & ((1 << _HALF_PAIRS) - 1)
+    return own != 0 and (moves != 0 or own & (used >> (half * _HALF_PAIRS)) != 0)
+
+
+@compiled
+def _run_eq(k: Any, bank: Any, rows: int, used: int, count: int) -> None:
+    below, above = k.split_rows[0].ctypes.data, k.split_rows[1].ctypes.data
+    for half in range(2):
+        if _runs(bank.eq_pairs, bank.eq_moves, used, half):
+            at = half * _HALF_BYTES
+            eq_frames(
+                rows + at, bank.eq_state.ctypes.data + at, bank.eq_value.ctypes.data + at, k.crossovers.ctypes.data,
+                below, above, count,
+            )  # fmt: skip
+
+
+@compiled
+def _run_filter(bank: Any, rows: int, used: int, count: int) -> None:
+    for half in range(2):
+        if _runs(bank.filter_pairs, bank.filter_moves, used, half):
+            at = half * _HALF_BYTES
+            state, values = bank.filter_state.ctypes.data + at, bank.filter_value.ctypes.data + at
+            side = bank.side.ctypes.data + at
+            if bank.filter_moves:
+                filter_frames(rows + at, state, values, side, _DAMPING, count)
+            else:
+                filter_still_frames(rows + at, state, values, side, _DAMPING, count)
+
+
+@compiled
+def run_bank(k: Any, bank: Any, rows: Any, used: int, count: int) -> None:
+    """Take `count` frames of `rows`, float32 (frames, LANES), through what is on.
+
+    `used` has a bit for each pair that may hold sound: the rows of the others are silent, and have been since the bank
+    last forgot them.
+    """
     address = rows.ctypes.data
     at = 0
     while at < count and bank.eq_on:
@@ -290,10 +345,7 @@ def run_bank(k: Any, bank: Any, rows: Any, count: int) -> None:
         if bank.eq_moves:
             run = min(run, bank.eq_left)
             bank.eq_left -= run
-        eq_frames(
-            address + 4 * LANES * at, bank.eq_state.ctypes.data, bank.eq_value.ctypes.data, k.crossovers.ctypes.data,
-            run,
-        )  # fmt: skip
+        _run_eq(k, bank, address + 4 * LANES * at, used, run)
         at += run
     at = 0
     while at < count and bank.filter_on:
@@ -304,8 +356,5 @@ def run_bank(k: Any, bank: Any, rows: Any, count: int) -> None:
         if bank.filter_moves:
             run = min(run, bank.filter_left)
             bank.filter_left -= run
-        filter_frames(
-            address + 4 * LANES * at, bank.filter_state.ctypes.data, bank.filter_value.ctypes.data,
-            bank.side.ctypes.data, _DAMPING, run,
-        )  # fmt: skip
+        _run_filter(bank, address + 4 * LANES * at, used, run)
         at += run

@@ -17,18 +17,18 @@ import numpy as np
 
 from audio.kernel.atomics import float_at, put_float
 from audio.kernel.compiled import Single, compiled
+from audio.kernel.fx_lines import GROUP, LINES, diffuse_groups, line_groups
 from audio.kernel.fx_state import smooth, tone_share
 
 DECAY_S: Final = (0.3, 10.0)
 LOW_CUT_HZ: Final = (20.0, 1000.0)
-_LINES: Final = 8
 _DELAYS: Final = (1433, 1601, 1867, 2053, 2251, 2399, 2617, 2797)
 """Frames at 48 kHz, without a common factor."""
 _DIFFUSERS: Final = ((113, 337, 241), (151, 293, 421))
 _STAGES: Final = 3
 _DIFFUSION: Final = np.float32(0.6)
 _LEVEL: Final = np.float32(0.5)
-_HADAMARD: Final = np.float32(1.0 / sqrt(_LINES))
+_HADAMARD: Final = np.float32(1.0 / sqrt(LINES))
 _RATE: Final = 48_000
 _TONE: Final = 8
 _CUT: Final = 9
@@ -43,14 +43,14 @@ def tick_reverb(k: Any, unit: Any) -> None:
     """Decide decay, tone and low cut."""
     if unit.fresh:
         unit.memory_frames = k.rate // 8
-        for line in range(_LINES):
+        for line in range(LINES):
             unit.whole[line] = _DELAYS[line] * k.rate // _RATE
         for channel in range(2):
             for stage in range(_STAGES):
                 unit.whole[_DIFFUSER + channel * _STAGES + stage] = _DIFFUSERS[channel][stage] * k.rate // _RATE
     if unit.fresh or unit.moves:
         seconds = DECAY_S[0] * (DECAY_S[1] / DECAY_S[0]) ** unit.param[0]
-        for line in range(_LINES):
+        for line in range(LINES):
             unit.value[line] = 10.0 ** (-3.0 * unit.whole[line] / (seconds * k.rate))
         unit.value[_TONE] = tone_share(unit.param[1], k.rate)
         hertz = LOW_CUT_HZ[0] * (LOW_CUT_HZ[1] / LOW_CUT_HZ[0]) ** unit.param[2]
@@ -61,7 +61,7 @@ def tick_reverb(k: Any, unit: Any) -> None:
 def _diffuse(unit: Any, which: int, room: int, x: Single) -> Single:
     """Take a sample through all-pass `which`, whose ring of `room` samples lies behind the lines."""
     delay = unit.whole[_DIFFUSER + which]
-    base = (_LINES + which) * room
+    base = (LINES + which) * room
     old = np.float32(0.0)
     if delay <= unit.filled:
         old = float_at(unit.memory, base + ((unit.place - delay) & (room - 1)))
@@ -71,11 +71,10 @@ def _diffuse(unit: Any, which: int, room: int, x: Single) -> Single:
 
 
 @compiled
-def run_reverb(unit: Any, rows: Any, count: int) -> None:
-    """Turn `count` frames of `rows` into their reverberation."""
-    room = unit.line >> 3
+def _run_frames(unit: Any, rows: Any, room: int, start: int, end: int) -> None:
+    """Turn frames `start` to `end` of `rows` into their reverberation, one by one."""
     state, value = unit.state, unit.value
-    for n in range(count):
+    for n in range(start, end):
         for channel in range(2):
             x = rows[channel, n]
             smooth(state, _CUTS + channel, x, value[_CUT])
@@ -84,7 +83,7 @@ def run_reverb(unit: Any, rows: Any, count: int) -> None:
                 x = _diffuse(unit, channel * _STAGES + stage, room, x)
             rows[channel, n] = x
         left, right = np.float32(0.0), np.float32(0.0)
-        for line in range(_LINES):
+        for line in range(LINES):
             delay = unit.whole[line]
             tap = np.float32(0.0)
             if delay <= unit.filled:
@@ -97,17 +96,62 @@ def run_reverb(unit: Any, rows: Any, count: int) -> None:
             else:
                 left += signed
         span = 1
-        while span < _LINES:
-            for line in range(_LINES):
+        while span < LINES:
+            for line in range(LINES):
                 if line & span == 0:
                     a, b = state[_MIX + line], state[_MIX + line + span]
                     state[_MIX + line] = a + b
                     state[_MIX + line + span] = a - b
             span *= 2
-        for line in range(_LINES):
+        for line in range(LINES):
             fed = rows[line & 1, n] * _LEVEL
             put_float(unit.memory, line * room + (unit.place & (room - 1)), fed + _HADAMARD * state[_MIX + line])
         rows[0, n] = left * _LEVEL
         rows[1, n] = right * _LEVEL
         unit.place += 1
         unit.filled += 1
+
+
+@compiled
+def _in_one_piece(unit: Any, room: int, count: int) -> bool:
+    """Say whether all delays are filled, and no ring begins anew within `count` frames."""
+    if (unit.place & (room - 1)) + count > room:
+        return False
+    for ring in range(LINES + 2 * _STAGES):
+        delay = unit.whole[ring]
+        if delay > unit.filled or ((unit.place - delay) & (room - 1)) + count > room:
+            return False
+    return True
+
+
+@compiled
+def _run_groups(unit: Any, rows: Any, room: int, groups: int) -> None:
+    """Turn the first groups of `rows` into their reverberation. Pre: `_in_one_piece`."""
+    state, value, place, last = unit.state, unit.value, unit.place, room - 1
+    for channel in range(2):
+        row = rows[channel]
+        for n in range(groups * GROUP):
+            smooth(state, _CUTS + channel, row[n], value[_CUT])
+            row[n] -= state[_CUTS + channel]
+        for stage in range(channel * _STAGES, (channel + 1) * _STAGES):
+            ring = unit.memory + 4 * (LINES + stage) * room
+            old = ring + 4 * ((place - unit.whole[_DIFFUSER + stage]) & last)
+            diffuse_groups(row.ctypes.data, old, ring + 4 * (place & last), _DIFFUSION, groups)
+    line_groups(
+        rows[0].ctypes.data, rows[1].ctypes.data, unit.memory, room, place, unit.whole.ctypes.data, state.ctypes.data,
+        value.ctypes.data, value[_TONE], _LEVEL, _HADAMARD, groups,
+    )  # fmt: skip
+    unit.place += groups * GROUP
+    unit.filled += groups * GROUP
+
+
+@compiled
+def run_reverb(unit: Any, rows: Any, count: int) -> None:
+    """Turn `count` frames of `rows` into their reverberation."""
+    room = unit.line >> 3
+    groups = count // GROUP
+    if groups == 0 or not _in_one_piece(unit, room, count):
+        groups = 0
+    else:
+        _run_groups(unit, rows, room, groups)
+    _run_frames(unit, rows, room, groups * GROUP, count)

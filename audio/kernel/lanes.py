@@ -21,23 +21,23 @@ VECTOR: Final = ir.VectorType(FLOAT, LANES)
 FLOATS: Final = FLOAT.as_pointer()
 
 
-def load_vector(builder: Any, base: Any, offset: Any) -> Any:
-    """Emit a load of 16 floats, `offset` floats (an int, or a 64-bit value) after `base`."""
+def load_vector(builder: Any, base: Any, offset: Any, lanes: int = LANES) -> Any:
+    """Emit a load of 16 (or `lanes`) floats, `offset` floats (an int, or a 64-bit value) after `base`."""
     place = builder.gep(base, [WORD(offset) if isinstance(offset, int) else offset])
-    return builder.load(builder.bitcast(place, VECTOR.as_pointer()), align=4)
+    return builder.load(builder.bitcast(place, ir.VectorType(FLOAT, lanes).as_pointer()), align=4)
 
 
 def store_vector(builder: Any, value: Any, base: Any, offset: Any) -> None:
-    """Emit a store of 16 floats, `offset` floats after `base`."""
+    """Emit a store of a vector, `offset` floats after `base`."""
     place = builder.gep(base, [WORD(offset) if isinstance(offset, int) else offset])
-    builder.store(value, builder.bitcast(place, VECTOR.as_pointer()), align=4)
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=4)
 
 
-def splat(builder: Any, value: Any) -> Any:
-    """Emit a vector whose lanes are all `value`."""
-    one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, HALF_WORD(0))
-    mask = ir.Constant(ir.VectorType(HALF_WORD, LANES), [0] * LANES)
-    return builder.shuffle_vector(one, ir.Constant(VECTOR, ir.Undefined), mask)
+def splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
+    """Emit a vector of 16 (or `lanes`) whose lanes are all `value`."""
+    nothing = ir.Constant(ir.VectorType(FLOAT, lanes), ir.Undefined)
+    one = builder.insert_element(nothing, value, HALF_WORD(0))
+    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(HALF_WORD, lanes), [0] * lanes))
 
 
 def shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
@@ -75,9 +75,9 @@ def size(builder: Any, value: Any) -> Any:
 
 
 class Loop:
-    """Emits a loop over groups of 16 floats that carries vectors along; `with` is left when its body is complete."""
+    """Emits a loop over groups of 16 (or `step`) floats that carries vectors along."""
 
-    def __init__(self, builder: Any, groups: Any, carried: list[Any]) -> None:
+    def __init__(self, builder: Any, groups: Any, carried: list[Any], step: int = LANES) -> None:
         """Begin a loop of `groups` (at least 1) turns that starts with the values `carried`."""
         self._builder = builder
         self._groups = groups
@@ -91,7 +91,7 @@ class Loop:
         self.carried = [builder.phi(value.type) for value in carried]
         for phi, value in zip(self.carried, carried, strict=True):
             phi.add_incoming(value, entry)
-        self.offset = builder.mul(self._turn, WORD(LANES))
+        self.offset = builder.mul(self._turn, WORD(step))
 
     def end(self, following: list[Any]) -> list[Any]:
         """End the body; `following` is what the next turn, or whoever comes after the loop, carries on with."""

@@ -5,7 +5,7 @@
 
 Owner: the kernel. After ITU-R BS.1770-4 and EBU Tech 3341; the two filters are the standard's, as state-variable
 sections (analogue prototypes: De Man, "Evaluation of Implementations of the EBU R128 Loudness Measurement", 2018).
-Units: LUFS, at least QUIETEST; lanes 2 d and 2 d + 1 are deck d, the two after the decks the master.
+Units: LUFS, at least QUIETEST; lanes 0 and 1 are the master, 2 d + 2 and 2 d + 3 deck d.
 """
 
 from math import log10, pi, tan
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.kernel.compiled import compiled
-from audio.kernel.lane_filters import weigh_frames
+from audio.kernel.lane_filters import HALF, weigh_frames
 from audio.kernel.lanes import LANES
 from audio.kernel.layout import HOPS, METERED
 from audio.units import DECKS
@@ -34,7 +34,7 @@ _PASS_Q: Final = 0.5003270373238773
 
 
 def weighting_factors(rate: int) -> npt.NDArray[np.float32]:
-    """Return the factors of `weigh_frames` at `rate` Hz, float32 (2, 6): a1, a2, a3, and what x, band and low weigh."""
+    """Return the factors of `weigh_frames` at `rate` Hz, float32 (2, 6): a1, a2, tangent, what x, band, low weigh."""
     gain = 10.0 ** (_SHELF_DB / 40.0)
     shelf = _section(tan(pi * _SHELF_HZ / rate), 1.0 / _SHELF_Q)
     turn = tan(pi * _PASS_HZ / rate)
@@ -46,21 +46,30 @@ def weighting_factors(rate: int) -> npt.NDArray[np.float32]:
 
 def _section(tangent: float, damping: float) -> tuple[float, float, float]:
     a1 = 1.0 / (1.0 + tangent * (tangent + damping))
-    return a1, tangent * a1, tangent * tangent * a1
+    return a1, tangent * a1, tangent
+
+
+@compiled
+def _lane(which: int) -> int:
+    """Return the first of the two lanes of what is measured."""
+    return 0 if which == MASTER else 2 * which + 2
 
 
 @compiled
 def listen(k: Any, which: int, left: Any, right: Any, count: int) -> None:
     """Note `count` frames of what is measured as `which`: a deck by its number, or MASTER."""
     rows = k.loud_lanes
+    lane = _lane(which)
     heard = False
     for n in range(count):
         a, b = left[n], right[n]
-        rows[n, 2 * which] = a
-        rows[n, 2 * which + 1] = b
+        rows[n, lane] = a
+        rows[n, lane + 1] = b
         heard = heard or a != 0.0 or b != 0.0
     if heard:
         k.loud_until = k.frame + int(_RING_S * k.rate)
+        if lane >= HALF:
+            k.upper_loud_until = k.loud_until
 
 
 @compiled
@@ -79,9 +88,10 @@ def _end_hop(k: Any) -> None:
     """Close a hop: its means go into the ring, and the readings follow."""
     frames = np.float32(k.rate // HOPS_A_SECOND)
     for which in range(METERED):
-        k.hop_power[which, k.hop] = (k.hop_squares[2 * which] + k.hop_squares[2 * which + 1]) / frames
-        k.hop_squares[2 * which] = 0.0
-        k.hop_squares[2 * which + 1] = 0.0
+        lane = _lane(which)
+        k.hop_power[which, k.hop] = (k.hop_squares[lane] + k.hop_squares[lane + 1]) / frames
+        k.hop_squares[lane] = 0.0
+        k.hop_squares[lane + 1] = 0.0
     k.hop = (k.hop + 1) % HOPS
     for which in range(METERED):
         k.short_term[which] = _level(k, which, HOPS)
@@ -89,25 +99,34 @@ def _end_hop(k: Any) -> None:
 
 
 @compiled
+def _weigh(k: Any, half: int, at: int, count: int) -> None:
+    """Weigh `count` rows, from row `at` on, of half the lanes."""
+    by = 4 * HALF * half
+    weigh_frames(
+        k.loud_lanes.ctypes.data + 4 * LANES * at + by, k.weigh_state.ctypes.data + by, k.weighting.ctypes.data,
+        k.hop_squares.ctypes.data + by, count,
+    )  # fmt: skip
+
+
+@compiled
 def measure_loudness(k: Any, count: int) -> None:
     """Weigh the `count` frames that were noted, and leave room for the next."""
     rows = k.loud_lanes
     hop = k.rate // HOPS_A_SECOND
-    sounds = k.loud_until > k.frame
+    lower, upper = k.loud_until > k.frame, k.upper_loud_until > k.frame
     at = 0
     while at < count:
         run = min(count - at, hop - k.hop_frames)
-        if sounds:
-            weigh_frames(
-                rows.ctypes.data + 4 * LANES * at, k.weigh_state.ctypes.data, k.weighting.ctypes.data,
-                k.hop_squares.ctypes.data, run,
-            )  # fmt: skip
+        if lower:
+            _weigh(k, 0, at, run)
+        if upper:
+            _weigh(k, 1, at, run)
         k.hop_frames += run
         at += run
         if k.hop_frames == hop:
             k.hop_frames = 0
             _end_hop(k)
-    if sounds:
+    if lower:
         for n in range(count):
-            for lane in range(2 * METERED):
+            for lane in range(LANES):
                 rows[n, lane] = np.float32(0.0)

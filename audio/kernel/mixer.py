@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from audio.kernel.bank import forget_pair, gather, is_on, run_bank, scatter
+from audio.kernel.bank import bus_pair, forget_pair, gather, is_on, run_bank, scatter
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.fx_unit import run_deck_effects, sleep_deck_effects
 from audio.kernel.lanes import LANES
@@ -101,7 +101,7 @@ def _filter_decks(k: Any, count: int) -> None:
     """Take all decks that sound through the bank at once."""
     bank, rows = k.deck_bank, k.lanes
     pairs = bank.eq_pairs | bank.filter_pairs
-    longest = 0
+    longest, used = 0, 0
     for n in range(count):
         for lane in range(LANES):
             rows[n, lane] = np.float32(0.0)
@@ -109,20 +109,23 @@ def _filter_decks(k: Any, count: int) -> None:
         deck = k.decks[number]
         run = min(count, deck.heard_until - k.frame)
         for part in range(2):
-            if run > 0 and pairs >> (2 * number + part) & 1 and (part == THROUGH or deck.aside):
+            pair = bus_pair(number, part)
+            if run > 0 and pairs >> pair & 1 and (part == THROUGH or deck.aside):
                 bus = k.deck_bus[number, part]
-                gather(rows, 2 * number + part, bus[0], bus[1], run)
+                gather(rows, pair, bus[0], bus[1], run)
                 longest = max(longest, run)
+                used |= 1 << pair
     if longest == 0:
         return
-    run_bank(k, bank, rows, longest)
+    run_bank(k, bank, rows, used, longest)
     for number in range(DECKS):
         deck = k.decks[number]
         run = min(count, deck.heard_until - k.frame)
         for part in range(2):
-            if run > 0 and pairs >> (2 * number + part) & 1 and (part == THROUGH or deck.aside):
+            pair = bus_pair(number, part)
+            if used >> pair & 1:
                 bus = k.deck_bus[number, part]
-                scatter(rows, 2 * number + part, bus[0], bus[1], run)
+                scatter(rows, pair, bus[0], bus[1], run)
 
 
 @compiled
@@ -180,8 +183,8 @@ def _send(k: Any, deck: Any, count: int) -> None:
     _route(k, deck, bus, count)
     _empty(bus, count)
     if deck.heard_until <= k.frame + count:
-        forget_pair(k.deck_bank, 2 * deck.number)
-        forget_pair(k.deck_bank, 2 * deck.number + 1)
+        for part in range(2):
+            forget_pair(k.deck_bank, bus_pair(deck.number, part))
         deck.aside = 0
     sleep_deck_effects(k, deck, count)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from audio.kernel.bank import PAIRS, forget_pair, gather, is_on, run_bank, scatter
+from audio.kernel.bank import PAIRS, bus_pair, forget_pair, gather, is_on, run_bank, scatter
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.lanes import LANES, level_groups, stem_groups
 from audio.kernel.layout import AROUND, MIX_BUS, THROUGH
@@ -221,7 +221,7 @@ def _filter_stems(k: Any, deck: Any, count: int) -> None:
     for slot in range(PAIRS):
         if pairs >> slot & 1:
             gather(rows, slot, k.bus[slot, 0], k.bus[slot, 1], count)
-    run_bank(k, bank, rows, count)
+    run_bank(k, bank, rows, pairs, count)
     for slot in range(PAIRS):
         if pairs >> slot & 1:
             scatter(rows, slot, k.bus[slot, 0], k.bus[slot, 1], count)
@@ -277,7 +277,7 @@ def strip(k: Any, deck: Any, at: int, count: int) -> None:
     if is_on(deck.stem_bank):
         deck.stems_ring = int(_RING_S * k.rate)
         tail = deck.stems_ring
-    if pairs >> (2 * deck.number) & 3:
+    if pairs >> bus_pair(deck.number, THROUGH) & 1:
         tail += int(_RING_S * k.rate)
     deck.heard_until = max(deck.heard_until, k.frame + at + count + tail)
 
