@@ -179,16 +179,19 @@ class Settings:
         return self.data / "logs" / "engine.log"
 
 
-def load(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+def load(
+    arguments: Mapping[str, Any], environment: Mapping[str, str], content: Mapping[str, Any] | None = None
+) -> Settings:
     """Return the settings of a run.
 
-    `arguments` holds what the command line named, by key, `data` among them; a value of None was not named.
+    `arguments` holds what the command line named, by key, `data` among them; a value of None was not named. `content`
+    stands in for what the file holds, to try it before it is written.
     Raises SettingsRejected with every fault found, in `details["faults"]`.
     """
     faults: list[str] = []
     data = Path(arguments.get("data") or environment.get("ALCHEMY_DATA") or default_data()).expanduser().absolute()
     file = data / "alchemy.toml"
-    from_file = _read_file(file, faults)
+    from_file = _read_file(file, faults) if content is None else content
     values: dict[str, Any] = {}
     for option in OPTIONS:
         for place, raw in (

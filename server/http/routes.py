@@ -28,6 +28,7 @@ from server.http import (
     recording_routes,
     sampler_routes,
     setlist_routes,
+    settings_routes,
     show_routes,
     similar_routes,
     worker_routes,
@@ -58,6 +59,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *midi_routes.ROWS,
         *recording_routes.ROWS,
         *setlist_routes.ROWS,
+        *settings_routes.ROWS,
         *sampler_routes.ROWS,
         *worker_routes.ROWS,
     ]

@@ -8,6 +8,7 @@ import { Connection, type Link } from './connection';
 import { type Control } from './controls';
 import { Insights } from './insight.svelte';
 import { Library, sentence } from './library.svelte';
+import { Pulse } from './pulse.svelte';
 import { Playlists } from './playlists.svelte';
 import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
@@ -43,6 +44,7 @@ export class Page {
   readonly insights = new Insights();
   readonly setlists = new Setlists();
   readonly traces = new Traces();
+  readonly pulse = new Pulse();
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly show: Show;
@@ -169,6 +171,7 @@ export class Page {
         if (now - this.#engineAt > ENGINE_MS || message.engine.running !== this.engine?.running) {
           this.#engineAt = now;
           this.engine = message.engine;
+          this.pulse.hear(message.engine, now);
           this.places = message.decks.map((deck) => deck.position);
         }
         break;
