@@ -21,7 +21,7 @@ import platformdirs
 from audio.settings import AudioSettings
 from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
 from pipeline.fetcher_run import FORMATS, QUALITIES
-from pipeline.settings import DEVICES, PRECISIONS, STEM_FORMATS, PipelineSettings
+from pipeline.settings import DEVICES, ENGINE_NAMES, PRECISIONS, STEM_FORMATS, PipelineSettings
 from server.errors import SettingsRejected
 
 APP_NAME: Final = "sound-forge-alchemy"
@@ -82,7 +82,7 @@ OPTIONS: Final = (
     Option("record_format", str, "flac", "format of recordings", choices=RECORDING_FORMATS, on_command_line=False),
     Option("analyze_on_import", bool, True, "analyse tracks as they are imported", on_command_line=False),
     Option("separate_on_load", bool, True, "separate a track that is loaded without stems", on_command_line=False),
-    Option("engine", str, "auto", "separation engine", choices=("auto", "onnx", "demucs", "spectral"),
+    Option("engine", str, "auto", "separation engine", choices=ENGINE_NAMES,
            on_command_line=False),
     Option("model", str, "htdemucs", "separation model", on_command_line=False),
     Option("device", str, "auto", "where the demucs engine runs", choices=DEVICES, on_command_line=False),

@@ -21,6 +21,7 @@ import anyio.to_thread
 
 from audio.units import MODEL_RATE
 from pipeline.analysis.features import FEATURES
+from pipeline.engines.choices import PAID
 from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction, key
@@ -150,7 +151,12 @@ class JobService:
         if not engine:
             engine, model = self._settings.engine, model or self._settings.model
         chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
-        return chosen, model, self._settings.job_options() | chosen_options(options)
+        return chosen, model, self._options(chosen, options)
+
+    def _options(self, engine: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a job: those asked for, and what the settings have for an engine that runs here."""
+        asked = chosen_options(options, engine)
+        return asked if engine in PAID else self._settings.job_options() | asked
 
     @staticmethod
     def features(names: Sequence[str]) -> list[str]:

@@ -85,7 +85,8 @@ class Rig:
         left = [f"{job.kind} {job.id} {job.status} {job.stage!r} {await attempts(self.site.db, job.id)}"
                 for job in await self.jobs() if job.status != "completed"]  # fmt: skip
         messages = await self.site.db.rows(
-            "SELECT message_id, queue, state, deaths, claim, eta - now() AS due, queue.alive(worker) AS held FROM queue.messages"
+            "SELECT message_id, queue, state, deaths, claim, eta - now() AS due, queue.alive(worker) AS held "
+            "FROM queue.messages"
         )
         return "\n".join(map(str, (*left, *messages, self.site.hub.workers())))
 
