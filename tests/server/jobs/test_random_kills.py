@@ -77,7 +77,10 @@ class Rig:
         living = [pid for keeper in self.keepers for pid in keeper.pids().values()]
         if not living:
             return False
-        os.kill(self.dice.choice(living), signal.SIGKILL)
+        try:
+            os.kill(self.dice.choice(living), signal.SIGKILL)
+        except ProcessLookupError:  # its end was not yet known here
+            return False
         return True
 
     async def state(self) -> str:
