@@ -145,14 +145,14 @@ def _separate_mix(
     engine = context.engine(work.engine)
     model = base.check_model(engine, work.model)
     options = {**context.options, **work.options}
-    stems = engine.stems(model)
+    stems = engine.stems(model, options)
     done = link.open_stems(stems, MODEL_RATE, frames)
     made: Ranges = done
     if total(done) < frames:
         told = 0.0
         stretches = engine.separate(
             mix, model, start_frame=_start(work, link), focus=link.focus, cancelled=link.cancelled,
-            options={**options, "done": done, "levels": mix.levels},
+            options={**options, **_elsewhere(context, work, link), "done": done, "levels": mix.levels},
         )  # fmt: skip
         for stretch in stretches:
             link.check()
@@ -170,6 +170,16 @@ def _separate_mix(
         "engine": engine.name, "model": model, "stems": list(stems), "frames": frames, "rate": MODEL_RATE,
         "seconds": round(time.monotonic() - began, 3),
     }  # fmt: skip
+
+
+def _elsewhere(context: Context, work: jobs.SeparateJob, link: JobLink) -> dict[str, Any]:
+    """Return what an engine needs that works elsewhere: its place, the account, and whom to tell how far it is."""
+    return {
+        "job": work.job,
+        "folder": str(link.spool.folder),
+        "secrets": lambda: context.source.secrets(work.job),
+        "progress": lambda share, stage: link.progress(int(98 * share), stage),
+    }
 
 
 def _start(work: jobs.SeparateJob, link: JobLink) -> int:

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from pipeline.engines.choices import PAID
+
 Queue = Literal["download", "processing", "analysis"]
 
 QUEUES: Final[tuple[Queue, ...]] = ("download", "processing", "analysis")
@@ -75,6 +77,8 @@ class QueueMessage:
 def message(work: Work, turn: int) -> QueueMessage:
     """Return the queue message for `work`. `turn` tells a job's messages apart: each retry is another one."""
     queue, actor = _ROUTES[type(work)]
+    if isinstance(work, SeparateJob) and work.engine in PAID:
+        queue = "download"  # it waits for somebody else's machines, and must not keep ours from their work
     message_id = f"{work.job}:{turn}"
     payload = {
         "queue_name": queue,

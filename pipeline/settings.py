@@ -19,7 +19,7 @@ BACKENDS: Final = ("auto", "openvino", "onnxruntime")
 DEVICES: Final = ("auto", "cpu", "cuda")
 """Where the `demucs` engine runs."""
 
-ENGINE_NAMES: Final = ("auto", "onnx", "demucs", "spectral")
+ENGINE_NAMES: Final = ("auto", "onnx", "demucs", "spectral", "lalalai")
 """Separation engines by name; `auto` picks the best one that can run here."""
 
 STEM_FORMATS: Final = ("flac", "wav", "mp3")

@@ -127,6 +127,19 @@ class Source:
         why = told.get("message") or f"The server does not take the download (status {answer.status_code})."
         raise (PermanentFailure if answer.status_code in (401, 403, 413, 422) else TransientFailure)(why)
 
+    def secrets(self, job: str) -> dict[str, str]:
+        """Return what a job needs at another service, in its user's name. Raises PermanentFailure, TransientFailure."""
+        try:
+            answer = self._client.get(f"/api/worker/jobs/{job}/secrets")
+            if answer.is_success:
+                return {str(name): str(value) for name, value in answer.json().items()}
+            told = answer.json()["error"]["message"]
+        except httpx2.TransportError as error:
+            raise TransientFailure(f"The server does not answer: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TransientFailure("The server answers in a way that is not understood.") from error
+        raise (PermanentFailure if answer.status_code < 500 else TransientFailure)(told)
+
     def _head(self, path: str, rate: int) -> tuple[str, int, tuple[float, float] | None]:
         """Return what identifies the audio, its length in bytes and its levels, from the first byte of it."""
         answer = self._get(path, rate, 0, 0, None)

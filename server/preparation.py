@@ -10,6 +10,7 @@ from uuid import UUID
 
 import anyio
 
+from server import preferences
 from server.errors import ServerError
 from server.jobs.service import PRIORITY_LIVE
 from server.services import Services
@@ -29,7 +30,9 @@ class Preparation:
         self._jobs = services.jobs
         self._library = services.library
         self._user_id = services.auth.owner_id
-        self._separate_on_load = services.settings.separate_on_load and services.settings.workers
+        self._db = services.db
+        self._workers = services.settings.workers
+        self._separate_on_load = services.settings.separate_on_load
         self._seen: dict[int, tuple[int, str]] = {}
         self._focused: set[UUID] = set()
 
@@ -45,9 +48,12 @@ class Preparation:
             await anyio.sleep(FOCUS_S)
 
     async def _prepare(self, deck: int, track: str) -> None:
-        if not self._separate_on_load:
+        if not self._workers:
             return
         try:
+            wished = (await preferences.load(self._db, self._user_id)).separate_on_load
+            if not (self._separate_on_load if wished is None else wished):
+                return
             track_id = UUID(track)
             if not (await self._library.deck_source(track_id)).stems:
                 await self._jobs.separate(track_id, self._user_id, priority=PRIORITY_LIVE)

@@ -29,6 +29,7 @@ from audio.process import EngineProcess
 from control.mapping_store import FileMappings
 from control.midi_choices import PortChoices
 from server import migrate as migrations
+from server.accounts import Accounts
 from server.app import build_app
 from server.auth import Authentication
 from server.database import open_database
@@ -51,6 +52,7 @@ from server.peers import DatabasePeers
 from server.preparation import Preparation
 from server.recording import RecordingKeeper
 from server.remote import Address
+from server.secrets import open_vault
 from server.services import Services
 from server.session import persistence
 from server.session.deckhand import EngineDeckhand
@@ -63,6 +65,7 @@ from server.setlist_keeper import SetlistKeeper
 from server.setlists import Shelf
 from server.settings import Settings
 from server.spotify import Spotify
+from server.spotify_account import SpotifyAccounts
 from server.surfaces.clocks import ClockSurface
 from server.surfaces.daw import DawSurface
 from server.surfaces.midi import MidiSurface
@@ -162,6 +165,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         jobs.fetching = Fetching(
             settings.max_upload_mb << 20, settings.fetch_private, settings.download_format, settings.download_quality
         )
+        vault = await anyio.to_thread.run_sync(open_vault, settings.data, settings.secret_key)
+        accounts = Accounts(db, vault, settings.lalalai_key, settings.lalalai_url)
+        jobs.has_account = accounts.has_key
         batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
@@ -196,6 +202,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             MidiDesk(midi),
             lan,
             Spotify(settings.spotify_client_id, settings.spotify_client_secret),
+            accounts,
+            SpotifyAccounts(db, vault, settings.spotify_client_id),
             Shelf(settings.data / "setlists"),
         )
         connect(services, await store.arriving(db))

@@ -11,6 +11,7 @@ from server.gauges import Alive
 
 if TYPE_CHECKING:
     from audio.importer import Importer
+    from server.accounts import Accounts
     from server.auth import Authentication
     from server.db import Database
     from server.engine import EngineKeeper
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from server.setlists import Shelf
     from server.settings import Settings
     from server.spotify import Spotify
+    from server.spotify_account import SpotifyAccounts
     from server.surfaces.midi_desk import MidiDesk
     from server.surfaces.osc import OscSurface
     from server.surfaces.oscquery import OscQuery
@@ -52,6 +54,8 @@ class Services:
     midi: "MidiDesk"
     lan: "Lan"
     spotify: "Spotify"
+    accounts: "Accounts"
+    spotify_accounts: "SpotifyAccounts"
     setlists: "Shelf"
 
     def alive(self) -> Alive:

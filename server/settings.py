@@ -21,7 +21,7 @@ import platformdirs
 from audio.settings import AudioSettings
 from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
 from pipeline.fetcher_run import FORMATS, QUALITIES
-from pipeline.settings import DEVICES, PRECISIONS, STEM_FORMATS, PipelineSettings
+from pipeline.settings import DEVICES, ENGINE_NAMES, PRECISIONS, STEM_FORMATS, PipelineSettings
 from server.errors import SettingsRejected
 
 APP_NAME: Final = "sound-forge-alchemy"
@@ -82,7 +82,7 @@ OPTIONS: Final = (
     Option("record_format", str, "flac", "format of recordings", choices=RECORDING_FORMATS, on_command_line=False),
     Option("analyze_on_import", bool, True, "analyse tracks as they are imported", on_command_line=False),
     Option("separate_on_load", bool, True, "separate a track that is loaded without stems", on_command_line=False),
-    Option("engine", str, "auto", "separation engine", choices=("auto", "onnx", "demucs", "spectral"),
+    Option("engine", str, "auto", "separation engine", choices=ENGINE_NAMES,
            on_command_line=False),
     Option("model", str, "htdemucs", "separation model", on_command_line=False),
     Option("device", str, "auto", "where the demucs engine runs", choices=DEVICES, on_command_line=False),
@@ -96,6 +96,8 @@ OPTIONS: Final = (
     Option("max_upload_mb", int, 2048, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
     Option("spotify_client_id", str, "", "client id of your Spotify application", on_command_line=False),
     Option("spotify_client_secret", str, "", "client secret of your Spotify application", on_command_line=False),
+    Option("lalalai_key", str, "", "licence key of lalal.ai for users who have entered none", on_command_line=False),
+    Option("lalalai_url", str, "", "where lalal.ai is reached, if not at its own address", on_command_line=False),
     Option("fetch_private", bool, False, "let links lead to this machine and its network", on_command_line=False),
     Option("watch", tuple, (), "folders whose new audio files are imported by themselves", metavar="FOLDER"),
     Option("download_format", str, "best", "what audio of Spotify's and video links becomes; best: as the site has it",
@@ -140,6 +142,8 @@ class Settings:
     max_upload_mb: int = 2048
     spotify_client_id: str = ""
     spotify_client_secret: str = field(default="", repr=False)
+    lalalai_key: str = field(default="", repr=False)
+    lalalai_url: str = ""
     fetch_private: bool = False
     watch: tuple[str, ...] = ()
     download_format: str = "best"

@@ -34,9 +34,13 @@ LONGEST: Final = 10_000
 _TRIES: Final = 4
 
 
+Account = Callable[[str], Awaitable[str]]
+"""Gives a token of a user's own account that is good for a while; its argument is one that was just refused."""
+
+
 class SpotifyNotSet(Conflict):
-    """Spotify's catalogue needs `spotify_client_id` and `spotify_client_secret` in alchemy.toml; make them at
-    developer.spotify.com."""
+    """Spotify's catalogue needs `spotify_client_id` and `spotify_client_secret` in alchemy.toml (make them at
+    developer.spotify.com), or your own account: connect it."""
 
     code = "spotify_not_set"
 
@@ -105,17 +109,17 @@ class Spotify:
         self._token = ""
         self._good_until = 0.0
 
-    async def collection(self, link: Link) -> Collection:
-        """Return what a Spotify link names.
+    async def collection(self, link: Link, account: Account | None = None) -> Collection:
+        """Return what a Spotify link names; with a user's own `account` also what is private to it.
 
         Raises SpotifyNotSet, SpotifyRefuses, SpotifyBusy, SpotifyAway, NotFound.
         """
         if link.kind != "spotify" or link.what is None:
             raise BadRequest("This is no link of Spotify.")
-        if not (self._id and self._secret):
+        if account is None and not (self._id and self._secret):
             raise SpotifyNotSet
         async with httpx2.AsyncClient(timeout=20, trust_env=False, follow_redirects=False) as client:
-            asking = _Asking(self, client)
+            asking = _Asking(self, client, account)
             try:
                 return await self._read(asking, link)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -174,9 +178,10 @@ class _Again(Exception):
 class _Asking:
     """The requests of one collection, with one patience for all of them."""
 
-    def __init__(self, spotify: Spotify, client: httpx2.AsyncClient) -> None:
+    def __init__(self, spotify: Spotify, client: httpx2.AsyncClient, account: Account | None) -> None:
         self._spotify = spotify
         self._client = client
+        self._account = account
         self._waited_s = 0.0
 
     async def all(self, path: str) -> list[Any]:
@@ -205,11 +210,14 @@ class _Asking:
             self._waited_s += wait_s
             await self._spotify.wait(wait_s)
 
+    async def _token(self, bad: str) -> str:
+        return await (self._spotify.token(self._client, bad) if self._account is None else self._account(bad))
+
     async def _once(self, path: str, query: Mapping[str, str] | None) -> dict[str, Any]:
         bad = ""
         try:
             while True:
-                token = await self._spotify.token(self._client, bad)
+                token = await self._token(bad)
                 answer = await self._client.get(
                     self._spotify.api + path, params=query, headers={"Authorization": f"Bearer {token}"}
                 )

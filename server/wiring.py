@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
+from server import preferences
 from server.jobs import store
 from server.jobs.batches import Batch
 from server.jobs.job import Job
@@ -50,7 +51,8 @@ def connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
     async def on_import(track_id: UUID, user_id: int) -> None:
         for sentence in await stem_files.take(services.library, services.db, track_id, user_id):
             show.notice(Notice("warning", "stem_file", sentence))
-        if services.settings.analyze_on_import and services.settings.workers:
+        wished = (await preferences.load(services.db, user_id)).analyze_on_import
+        if services.settings.workers and (services.settings.analyze_on_import if wished is None else wished):
             await jobs.analyse(track_id, user_id)
 
     def on_batch(batch: Batch) -> None:

@@ -91,8 +91,8 @@ class SeparationEngine(Protocol):
     def models(self) -> tuple[str, ...]:
         """Model names, the default first; ("",) for an engine without models."""
 
-    def stems(self, model: str = "") -> tuple[str, ...]:
-        """Stem types that this model gives, in its own order. Raises UnknownModel."""
+    def stems(self, model: str = "", options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        """Stem types that this model gives with these options, in its own order. Raises UnknownModel."""
 
     def available(self, options: Mapping[str, Any] | None = None) -> str | None:
         """None when the engine can run here, else the reason and what to do about it. Cheap: imports no runtime."""
@@ -115,7 +115,8 @@ class SeparationEngine(Protocol):
         Options: those of `choices.Choices`, as far as the engine has a use for them; `models_dir`; `done`: ranges of
         frames (start, stop) that are there already and are not made again, from an attempt that was broken off; and
         `levels`: mean and standard deviation of the mono sum of the whole mix, without which all of it is read first.
-        Others are ignored.
+        An engine that works elsewhere also looks at `job`, `folder` (its own of this job, kept between attempts),
+        `secrets` (what a call returns) and `progress` (told a share of the work, and a stage). Others are ignored.
 
         Raises ModelMissing, ModelCorrupt, ModelFailed, OutOfMemory, UnknownModel, EngineUnavailable, AudioRejected,
         BadOptions.
@@ -126,6 +127,7 @@ _ENGINES: Final[dict[str, tuple[str, str]]] = {
     "onnx": ("pipeline.engines.onnx", "OnnxEngine"),
     "demucs": ("pipeline.engines.demucs", "DemucsEngine"),
     "spectral": ("pipeline.engines.spectral", "SpectralEngine"),
+    "lalalai": ("pipeline.engines.lalalai", "LalalaiEngine"),
 }
 ENGINES: Final = tuple(_ENGINES)
 """Names of all engines, best sounding on a CPU first; `spectral` can always run."""

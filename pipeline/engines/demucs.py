@@ -82,7 +82,7 @@ class DemucsEngine:
         """Model names, the default first."""
         return tuple(self._bags)
 
-    def stems(self, model: str = "") -> tuple[str, ...]:
+    def stems(self, model: str = "", options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """Stem types of a model. Raises UnknownModel."""
         return self._bags[check_model(self, model)].sources
 

@@ -31,7 +31,7 @@ class OnnxEngine:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
 
-    def stems(self, model: str = "") -> tuple[str, ...]:
+    def stems(self, model: str = "", options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """The four stems of htdemucs. Raises UnknownModel."""
         check_model(self, model)
         return SOURCES

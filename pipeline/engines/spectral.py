@@ -44,7 +44,7 @@ class SpectralEngine:
     label = "rough: filters instead of a model; fast, always there, bleeds"
     models = ("",)
 
-    def stems(self, model: str = "") -> tuple[str, ...]:
+    def stems(self, model: str = "", options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """Vocals, drums, bass, other. There is no model to choose: any name is accepted and means nothing."""
         return _SOURCES
 

@@ -16,6 +16,8 @@ from server.errors import BadRequest
 from server.http.shapes import JobView, Strict, view
 from server.http.table import Call, Row
 from server.library import catalogue
+from server.spotify import Collection
+from server.spotify_account import LoggedOut
 
 
 class BadLink(BadRequest):
@@ -62,6 +64,19 @@ def _link(text: str) -> Link:
         raise BadLink(str(error)) from error
 
 
+async def _collection(call: Call, link: Link) -> Collection:
+    """Return what a link of Spotify names, by the user's own account where one is connected."""
+    accounts, user = call.services.spotify_accounts, call.user_id
+
+    async def token(bad: str) -> str:
+        found = await accounts.token(user, bad)
+        if found is None:
+            raise LoggedOut
+        return found
+
+    return await call.services.spotify.collection(link, token if await accounts.connected(user) else None)
+
+
 async def _bring(call: Call) -> Brought:
     services, link = call.services, _link(call.input(LinkNew).url)
     can_fetch = Environment(services.library.storage.data / "fetcher").note() is not None
@@ -71,7 +86,7 @@ async def _bring(call: Call) -> Brought:
         if not can_fetch:
             raise FetcherNotThere
     if link.kind == "spotify":
-        taken = await catalogue.take(services.db, call.user_id, await services.spotify.collection(link))
+        taken = await catalogue.take(services.db, call.user_id, await _collection(call, link))
         if taken.playlist_id is not None:
             services.library.playlists.on_change(taken.playlist_id, call.user_id)
         for entry in taken.tracks[-1:]:  # one reload of the page is enough
@@ -117,7 +132,7 @@ async def fetch(call: Call) -> dict[str, Any]:
     link = _link(call.input(LinkNew).url)
     if link.kind != "spotify":
         raise BadLink("This is no link of Spotify.")
-    return {"success": True, "metadata": await call.services.spotify.collection(link)}
+    return {"success": True, "metadata": await _collection(call, link)}
 
 
 async def old_download_job(call: Call) -> dict[str, Any]:

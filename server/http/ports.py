@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from server.accounts import Accounts
 from server.auth import Authentication
 from server.db import Database
 from server.gauges import Alive
@@ -24,6 +25,7 @@ from server.session.facts import PadWanted
 from server.session.intent import Intent
 from server.setlists import Shelf
 from server.spotify import Spotify
+from server.spotify_account import SpotifyAccounts
 from server.surfaces.midi_desk import MidiHeard, MidiOverview, MidiTable, MidiTaken
 
 
@@ -181,6 +183,10 @@ class HttpServices(Protocol):
     def lan(self) -> Lan: ...
     @property
     def spotify(self) -> Spotify: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def spotify_accounts(self) -> SpotifyAccounts: ...
     def alive(self) -> Alive: ...
     @property
     def setlists(self) -> Shelf: ...

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from server.http import (
+    account_routes,
     batch_routes,
     cleanup_routes,
     export_routes,
@@ -54,6 +55,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *batch_routes.ROWS,
         *cleanup_routes.ROWS,
         *link_routes.ROWS,
+        *account_routes.ROWS,
         *show_routes.ROWS,
         *metrics_routes.ROWS,
         *midi_routes.ROWS,

@@ -15,6 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from audio.units import MODEL_RATE
+from pipeline.engines.choices import PAID
 from server.auth import NotLoggedIn, bearer
 from server.errors import BadRequest, NotAllowed
 from server.http.files import send_computed
@@ -79,6 +80,16 @@ async def put_audio(call: Call) -> Arrived:
     return Arrived(done.track.id, done.existing)
 
 
+async def secrets(call: Call) -> dict[str, str]:
+    """Give a worker that runs a job at another service what its user has there."""
+    services = call.services
+    worker = await _worker(call)
+    job = await services.jobs.get(call.id())
+    if job.engine not in PAID or job.status != "processing" or (worker.queues and "download" not in worker.queues):
+        raise NotAllowed("This worker has no such job.")
+    return {"key": await services.accounts.key_of(job.user_id), "url": services.accounts.url}
+
+
 async def pcm(call: Call) -> Response:
     track_id: UUID = call.id()
     query: PcmQuery = call.query
@@ -87,7 +98,8 @@ async def pcm(call: Call) -> Response:
         raise BadRequest(f"rate is one of {', '.join(map(str, RATES))}.")
     wanted = await call.services.db.value(
         "SELECT EXISTS (SELECT FROM jobs WHERE track_id = $1 AND status IN ('queued', 'downloading', 'processing') "
-        "AND (cardinality($2::text[]) = 0 OR kind = ANY($2)))", track_id, sorted(worker.queues),
+        "AND (cardinality($2::text[]) = 0 OR kind = ANY($2) OR (engine = ANY($3) AND 'download' = ANY($2))))",
+        track_id, sorted(worker.queues), list(PAID),
     )  # fmt: skip
     if not wanted:
         raise NotAllowed("This worker has no work on that track.")
@@ -116,6 +128,8 @@ async def pcm(call: Call) -> Response:
 ROWS: Final = (
     Row("GET", "/api/worker/tracks/{id}/pcm", pcm, "A track's PCM for a worker", query=PcmQuery,
         media="application/octet-stream", public=True, rate="unlimited", tag="workers"),
+    Row("GET", "/api/worker/jobs/{id}/secrets", secrets, "What a job needs at another service", dict[str, str],
+        public=True, rate="unlimited", tag="workers"),
     Row("PUT", "/api/worker/jobs/{id}/audio", put_audio, "Hand over the file that a download brought", Arrived,
         query=ArrivalQuery, public=True, rate="unlimited", upload=True, raw=True, tag="workers"),
 )  # fmt: skip

@@ -31,10 +31,10 @@ async def resolve(engine: str, model: str, offers: Offers, options: Mapping[str,
         raise BadRequest(str(error), **error.details) from error
 
 
-def chosen_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def chosen_options(options: Mapping[str, Any], engine: str) -> dict[str, Any]:
     """Return the options as they go into a job. Raises BadRequest for one that is unknown or out of range."""
     try:
-        return choices.checked(options)
+        return choices.checked(options, choices.kind(engine))
     except PipelineError as error:
         raise BadRequest(str(error)) from error
 
@@ -47,5 +47,6 @@ def _choose(engine: str, model: str, offers: Offers, options: Mapping[str, Any])
         best = base.choose("auto", options)
         able = [info.name for info in base.engines(options) if info.reason is None and info.name != best.name]
         offers = {name: base.engine(name).models for name in (best.name, *able)}
+    offers = {name: models for name, models in offers.items() if name not in choices.PAID}
     having = [name for name, models in offers.items() if model in models]
     return base.engine((having or list(offers))[0])

@@ -10,7 +10,7 @@ Who moves a job: a user through `cancel` and `retry`, a worker through `WorkerHu
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,8 +21,10 @@ import anyio.to_thread
 
 from audio.units import MODEL_RATE
 from pipeline.analysis.features import FEATURES
+from pipeline.engines.choices import PAID
 from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
+from server import preferences
 from server.db import Database, Transaction, key
 from server.errors import BadRequest, DatabaseGone, NotFound, ServerError
 from server.jobs import results, store, transitions
@@ -104,6 +106,8 @@ class JobService:
         self.fetching = Fetching()
         #: Engines that connected workers offer, best first; set by the hub.
         self.offers: Callable[[], Mapping[str, tuple[str, ...]]] = dict
+        #: Whether a user can pay for work elsewhere.
+        self.has_account: Callable[[int], Awaitable[bool]] = _nobody
         self._running: dict[UUID, tuple[Job, Worker]] = {}
         self._focus: dict[UUID, tuple[int, ...]] = {}
         self._told: dict[UUID, float] = {}
@@ -126,7 +130,7 @@ class JobService:
         are not named. Raises NotFound, BadRequest (an engine, model or option that is unknown, or runs nowhere here),
         DatabaseGone.
         """
-        chosen, model, asked = await self.plan(engine, model, options or {})
+        chosen, model, asked = await self.plan(user_id, engine, model, options or {})
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
@@ -145,24 +149,35 @@ class JobService:
         self.tell(job)
         return job
 
-    async def plan(self, engine: str, model: str, options: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
-        """Return engine, model and options of a separation as they go into a job. Raises BadRequest."""
+    async def plan(
+        self, user_id: int, engine: str, model: str, options: Mapping[str, Any]
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Return engine, model and options of a separation as they go into a job. What is left open is as the user
+        has chosen, else as the program is set. Raises BadRequest."""
+        wishes = await preferences.load(self._db, user_id)
         if not engine:
-            engine, model = self._settings.engine, model or self._settings.model
+            engine = wishes.separation_engine or self._settings.engine
+            if engine not in PAID:
+                model = model or wishes.demucs_model or self._settings.model
         chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
-        return chosen, model, self._settings.job_options() | chosen_options(options)
+        asked = chosen_options(options, chosen)
+        if chosen not in PAID:
+            return chosen, model, self._settings.job_options() | asked
+        if not await self.has_account(user_id):
+            raise BadRequest("lalal.ai needs your licence key; enter it in the settings.")
+        return chosen, model, wishes.cloud_options() | asked
 
-    @staticmethod
-    def features(names: Sequence[str]) -> list[str]:
-        """Return what an analysis is to find, as it goes into a job. Raises BadRequest."""
-        wanted = sorted(set(names))
+    async def features(self, user_id: int, names: Sequence[str]) -> list[str]:
+        """Return what an analysis is to find, as it goes into a job; none is what the user has chosen, else all of it.
+        Raises BadRequest."""
+        wanted = sorted(set(names or (await preferences.load(self._db, user_id)).analysis_features or ()))
         if unknown := [name for name in wanted if name not in FEATURES]:
             raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
         return wanted
 
     async def analyse(self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0) -> Job:
         """Return a job that analyses the track (everything when no feature is named). Raises like `separate`."""
-        wanted = self.features(features)
+        wanted = await self.features(user_id, features)
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
@@ -327,7 +342,8 @@ class JobService:
                 )
             for row in rows:
                 await store.complete_stem(tx, row.id, whole[row.stem_type])
-            await store.choose_stems(tx, job)
+            if not (job.options.get("preview") and await store.has_chosen(tx, job)):
+                await store.choose_stems(tx, job)
             job = await store.move(tx, job, "completed")
             await store.end_attempts(tx, job, "completed")
         self.receiver.completed(reception)
@@ -464,6 +480,10 @@ class JobService:
             self.on_job(job)
         except Exception:
             log.exception("Somebody who listens to jobs failed.")
+
+
+async def _nobody(user_id: int) -> bool:
+    return False
 
 
 def _of_user(job: Job, user_id: int | None) -> Job:

@@ -323,6 +323,15 @@ async def complete_stem(tx: Transaction, stem_id: UUID, sealed: Sealed) -> None:
     )  # fmt: skip
 
 
+async def has_chosen(tx: Transaction, job: Job) -> bool:
+    """Say whether decks have stems of another job to play."""
+    found = await tx.value(
+        "SELECT true FROM stems WHERE track_id = $1 AND chosen AND processing_job_id IS DISTINCT FROM $2 LIMIT 1",
+        job.track_id, job.id,
+    )  # fmt: skip
+    return bool(found)
+
+
 async def choose_stems(tx: Transaction, job: Job) -> None:
     """Let decks play this job's stems and none of another job's: versions do not add up with each other."""
     await tx.execute(

@@ -250,7 +250,8 @@ class _Connection:
         give_up = anyio.current_time() + PATIENCE_S
         while True:
             try:
-                await self._do(message)
+                with anyio.CancelScope(shield=True):  # a worker that dies meanwhile must not leave it half done
+                    await self._do(message)
                 return
             except (Unwanted, Gone) as unwanted:
                 await self._leave(message.job, str(unwanted), number)

@@ -16,6 +16,7 @@ class Asked:
 
     target: str
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def start(self) -> int:
@@ -100,9 +101,15 @@ class RemoteSite:
                 if not piece:
                     return
                 data += piece
-            first, *rest = data.split(b"\r\n\r\n")[0].decode().split("\r\n")
+            opening, _, body = data.partition(b"\r\n\r\n")
+            first, *rest = opening.decode().split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in rest)}
-            asked = Asked(first.split(" ")[1], headers)
+            while len(body) < int(headers.get("content-length", 0)):
+                piece = line.recv(65536)
+                if not piece:
+                    return
+                body += piece
+            asked = Asked(first.split(" ")[1], headers, body)
             self.asked.append(asked)
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             try:

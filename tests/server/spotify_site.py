@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import socket
 from dataclasses import dataclass, field
@@ -57,19 +59,59 @@ class SpotifySite:
     tokens: int = 0
     expires_in: int = 3600
     good: set[str] = field(default_factory=set)
+    #: Codes of logins by the challenge they were given for; refresh tokens that are good; how often one was used.
+    codes: dict[str, str] = field(default_factory=dict)
+    refreshing: set[str] = field(default_factory=set)
+    refreshed: int = 0
 
     def site(self) -> RemoteSite:
         return RemoteSite([self._answer])
+
+    def grant(self, challenge: str) -> str:
+        """Let somebody log in; return the code that the browser takes back."""
+        code = f"code{len(self.codes)}"
+        self.codes[code] = challenge
+        return code
+
+    def _allowed(self, form: dict[str, str]) -> dict[str, str] | None:
+        """Return what a request for a token gets beside the token; None when it gets none."""
+        if form["grant_type"] == "client_credentials":
+            return {}
+        if form["grant_type"] == "authorization_code":
+            digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            if self.codes.pop(form["code"], None) != challenge or not form["redirect_uri"].startswith(
+                "http://127.0.0.1"
+            ):
+                return None
+        elif form["refresh_token"] in self.refreshing:
+            self.refreshing.discard(form["refresh_token"])  # Spotify gives another one to public clients
+            self.refreshed += 1
+        else:
+            return None
+        self.refreshing.add(f"refresh{self.tokens}")
+        return {"refresh_token": f"refresh{self.tokens}", "scope": "playlist-read-private"}
 
     def _answer(self, asked: Asked, line: socket.socket) -> None:
         is_token = asked.target == "/api/token"
         faults = self.token_faults if is_token else self.faults
         if faults:
             status, headers, body = faults.pop(0)
+        elif (
+            is_token
+            and (more := self._allowed({name: values[0] for name, values in parse_qs(asked.body.decode()).items()}))
+            is None
+        ):
+            status, headers, body = "400 Bad Request", {}, b'{"error": "invalid_grant"}'
         elif is_token:
             self.tokens += 1
             self.good.add(f"token{self.tokens}")
-            given = {"access_token": f"token{self.tokens}", "token_type": "Bearer", "expires_in": self.expires_in}
+            given = {
+                "access_token": f"token{self.tokens}",
+                "token_type": "Bearer",
+                "expires_in": self.expires_in,
+                **(more or {}),
+            }
             status, headers, body = "200 OK", {}, json.dumps(given).encode()
         elif asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.good:
             told = {"error": {"status": 401, "message": "The access token expired"}}

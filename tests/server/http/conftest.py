@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 from audio.importer import Importer
 from audio.units import PADS
 from control.registry import REGISTRY
+from server.accounts import Accounts
 from server.auth import Authentication
 from server.db import Database, IllegalMove
 from server.errors import NotFound
@@ -32,10 +33,12 @@ from server.jobs.service import JobService
 from server.library.service import Library
 from server.pads import PADS_AT_REST, Pad
 from server.protocol import Peer, Value
+from server.secrets import Vault
 from server.session.facts import PadWanted
 from server.session.intent import Intent, Refused
 from server.setlists import Shelf
 from server.spotify import Spotify
+from server.spotify_account import SpotifyAccounts
 from tests.server.library.conftest import importer as importer  # the fixture
 
 TOKEN = "the-owners-token"
@@ -232,9 +235,16 @@ class Parts:
     midi: FakeMidi
     seen: Alive = field(default_factory=Alive)
     spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
+    accounts: Accounts = field(init=False)
+    spotify_accounts: SpotifyAccounts = field(init=False)
     setlists: Shelf = field(default_factory=lambda: Shelf(Path("nowhere")))
     app: Starlette = field(default_factory=Starlette)
     hosts: Hosts = field(default_factory=Hosts)
+
+    def __post_init__(self) -> None:
+        vault = Vault([bytes(32)])
+        self.accounts = Accounts(self.db, vault)
+        self.spotify_accounts = SpotifyAccounts(self.db, vault, "")
 
     def alive(self) -> Alive:
         return self.seen

@@ -48,7 +48,7 @@ class FakeEngine:
     label = "fake"
     models = ("",)
 
-    def stems(self, model: str = "") -> tuple[str, ...]:
+    def stems(self, model: str = "", options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         return STEMS
 
     def available(self, options: Mapping[str, Any] | None = None) -> str | None:

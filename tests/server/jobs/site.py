@@ -18,7 +18,7 @@ import uvicorn
 from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from pipeline.jobs import Queue
@@ -75,6 +75,8 @@ class Site:
     heard: list[Job] = field(default_factory=list)
     stretches: list[tuple[str, int, int]] = field(default_factory=list)
     stems: dict[str, tuple[Path, float]] = field(default_factory=dict)
+    #: What workers get for jobs at other services.
+    secrets: dict[str, str] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
     port: int = 0
     patience_s: float = PATIENCE_S
@@ -116,6 +118,7 @@ class Site:
         app = Starlette(
             routes=[
                 Route("/api/worker/tracks/{track}/pcm", self._pcm),
+                Route("/api/worker/jobs/{job}/secrets", self._secrets),
                 WebSocketRoute("/ws/worker", self.hub.endpoint),
             ]
         )
@@ -140,6 +143,10 @@ class Site:
         self._server.should_exit = True
         await self._stopped.wait()
 
+    async def _secrets(self, request: Request) -> Response:
+        await self.auth.worker(request.headers["Authorization"].removeprefix("Bearer "))
+        return JSONResponse(self.secrets)
+
     async def _pcm(self, request: Request) -> Response:
         await self.auth.worker(request.headers["Authorization"].removeprefix("Bearer "))
         pcm = self.audio.get(UUID(request.path_params["track"]))
@@ -151,6 +158,13 @@ class Site:
         start, stop = int(match[1]), min(int(match[2]) + 1, len(raw))
         headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(raw)}", "ETag": '"fake"'}
         return Response(raw[start:stop], 206, headers, "application/octet-stream")
+
+    def real_keeper(self, queues: tuple[Queue, ...]) -> WorkerKeeper:
+        """Return a supervisor of real workers."""
+        return WorkerKeeper(
+            self.hub, self.address, self.url, self.data / "spool", queues=queues,
+            log_file=self.data / "workers.log", report=lambda _: None, longest_pause_s=0.2,
+        )  # fmt: skip
 
     def keeper(
         self, fake: dict[str, object] | None = None, queues: tuple[Queue, ...] = ("processing",)

@@ -77,7 +77,10 @@ class Rig:
         living = [pid for keeper in self.keepers for pid in keeper.pids().values()]
         if not living:
             return False
-        os.kill(self.dice.choice(living), signal.SIGKILL)
+        try:
+            os.kill(self.dice.choice(living), signal.SIGKILL)
+        except ProcessLookupError:  # its end was not yet known here
+            return False
         return True
 
     async def state(self) -> str:
@@ -85,7 +88,8 @@ class Rig:
         left = [f"{job.kind} {job.id} {job.status} {job.stage!r} {await attempts(self.site.db, job.id)}"
                 for job in await self.jobs() if job.status != "completed"]  # fmt: skip
         messages = await self.site.db.rows(
-            "SELECT message_id, queue, state, deaths, claim, eta - now() AS due, queue.alive(worker) AS held FROM queue.messages"
+            "SELECT message_id, queue, state, deaths, claim, eta - now() AS due, queue.alive(worker) AS held "
+            "FROM queue.messages"
         )
         return "\n".join(map(str, (*left, *messages, self.site.hub.workers())))
 
