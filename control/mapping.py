@@ -7,6 +7,7 @@ Units: as in `control/mapping_entry.py`. docs/midi.md is the reference of the fo
     [[map]]                   one source moves one control (`control/mapping_rows.py`)
     [[light]]                 something that shows a control and is not the source of a [[map]]
     [[layer]]                 a shift key, a mode, a page
+    [[script]], [[call]]      a script that runs beside it (`control/mapping_script.py`)
 """
 
 import fnmatch
@@ -20,6 +21,7 @@ from control.errors import MappingRejected
 from control.mapping_entry import Absent, Layer, Light, MapEntry, Takeover
 from control.mapping_faults import Faults
 from control.mapping_rows import bytes_of, choice, entry_of, layer_of, light_of, unknown
+from control.mapping_script import Script, ScriptCall, call_of, script_of
 from control.midi_source import Source
 
 MAX_ENTRIES: Final = 2048
@@ -43,6 +45,8 @@ class DeviceMapping:
     output: str = ""
     hello: tuple[bytes, ...] = ()
     goodbye: tuple[bytes, ...] = ()
+    scripts: tuple[Script, ...] = ()
+    calls: tuple[ScriptCall, ...] = ()
 
     def fits(self, *names: str) -> int:
         """Return how well the patterns fit a device's name or id: 0 not at all, else 1 more than the letters named."""
@@ -69,7 +73,7 @@ def parse(text: str, file: str = "mapping.toml", builtin: bool = False) -> Devic
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise MappingRejected([f"{file}: {error}"]) from error
     faults = Faults(file, text)
-    unknown(content, ("device", "map", "light", "layer"), faults, ("device", 0), "")
+    unknown(content, ("device", "map", "light", "layer", "script", "call"), faults, ("device", 0), "")
     device = content.get("device")
     if not isinstance(device, dict):
         faults.add(("device", 0), "device", 'is missing; write [device] with match = "part of the port\'s name"')
@@ -106,6 +110,10 @@ def parse(text: str, file: str = "mapping.toml", builtin: bool = False) -> Devic
             absent.append(light)
         elif light is not None:
             lights.append(light)
+    scripts = [one for index, row in _rows(content, "script", faults) if (one := script_of(row, index, faults))]
+    calls = [call for index, row in _rows(content, "call", faults) if (call := call_of(row, index, faults))]
+    if calls and not scripts and not faults.found:
+        faults.add(("call", 0), "function", "needs a [[script]] that it is in")
     if faults.found:
         raise MappingRejected(faults.found)
     called = device.get("name")
@@ -113,6 +121,7 @@ def parse(text: str, file: str = "mapping.toml", builtin: bool = False) -> Devic
     return DeviceMapping(
         called, tuple(patterns), tuple(entries), text, builtin,
         tuple(lights), tuple(layers), tuple(absent), output, hello, goodbye,
+        tuple(scripts), tuple(calls),
     )  # fmt: skip
 
 

@@ -17,11 +17,15 @@ from control.errors import MappingRejected
 from control.mapping import MAX_BYTES, DeviceMapping, parse
 from control.mapping_entry import Gesture, MapEntry
 from control.mapping_faults import scan
+from control.mapping_script import FILE, MAX_SCRIPT_BYTES
 from control.mapping_text import quoted, to_toml
 from control.midi_source import parse_source
 
 BUILTIN: Final = Path(__file__).parent / "mappings"
 """The folder of mapping files that come with the program."""
+
+SCRIPTS: Final = "scripts"
+"""The folder of scripts, in that of the performer's mappings."""
 
 
 class FileMappings:
@@ -52,30 +56,38 @@ class FileMappings:
         return found, faults
 
     def signature(self) -> object:
-        """Return something that differs once a mapping file of the performer has changed."""
+        """Return something that differs once a mapping file or a script of the performer has changed."""
         try:
             return [
                 (file.name, file.stat().st_mtime_ns, file.stat().st_size)
-                for file in sorted(self._folder.glob("*.toml"))
+                for file in sorted((*self._folder.glob("*.toml"), *(self._folder / SCRIPTS).glob("*.js")))
             ]
         except OSError:
             return None
 
+    def script(self, name: str) -> str:
+        """Return the text of a script. Raises OSError, UnicodeDecodeError, MappingRejected."""
+        if not FILE.fullmatch(name):
+            raise MappingRejected([f"{name[:80]!r} is no name of a script"])
+        path = self._folder / SCRIPTS / name
+        if path.stat().st_size > MAX_SCRIPT_BYTES:
+            raise MappingRejected([f"{name}: a script has at most {MAX_SCRIPT_BYTES} bytes"])
+        return path.read_text(encoding="utf-8-sig")
+
+    def save_script(self, name: str, text: str) -> Path:
+        """Write a script and return where. Raises OSError, MappingRejected."""
+        if not FILE.fullmatch(name):
+            raise MappingRejected([f"{name[:80]!r} is no name of a script: letters, digits, - and _, then .js"])
+        if len(text.encode()) > MAX_SCRIPT_BYTES:
+            raise MappingRejected([f"{name}: a script has at most {MAX_SCRIPT_BYTES} bytes"])
+        folder = self._folder / SCRIPTS
+        folder.mkdir(parents=True, exist_ok=True)
+        return _write_whole(folder / name, text)
+
     def save(self, device: str, mapping: DeviceMapping) -> Path:
         """Write a device's mapping, whole or not at all, and return where. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._file_of(device, mapping)
-        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".mapping-", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(mapping.text)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        return path
+        return _write_whole(self._file_of(device, mapping), mapping.text)
 
     def remove(self, mapping: DeviceMapping) -> None:
         """Delete the file of a mapping, if it has one. Raises OSError."""
@@ -101,6 +113,21 @@ class FileMappings:
             path = self._folder / f"{base}-{serial}.toml"
             serial += 1
         return path
+
+
+def _write_whole(path: Path, text: str) -> Path:
+    """Write a file, whole or not at all, and return it. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".mapping-", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
 
 
 def slug(device: str) -> str:

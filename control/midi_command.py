@@ -10,7 +10,7 @@ from pathlib import Path
 from control.control import ControlError
 from control.errors import MappingRejected
 from control.mapping import DeviceMapping, parse
-from control.mapping_store import FileMappings, choose, slug
+from control.mapping_store import SCRIPTS, FileMappings, choose, slug
 from control.midi_identity import ident_of
 from control.midi_names import device_of, numbered
 from control.mixxx_import import import_mixxx
@@ -45,6 +45,7 @@ def run_midi_command(
             case _:
                 mapping = _read(Path(name), match, out)
                 where = store.save(mapping.name, mapping)
+                _take_scripts(mapping, Path(name).parent, store, out)
                 out(f"{name} is now {where}; it matches {', '.join(mapping.match)}")
     return 0
 
@@ -90,6 +91,17 @@ def _export(mapping: DeviceMapping, output: Path | None, out: Print) -> None:
         return
     output.write_text(mapping.text, encoding="utf-8")
     out(f"{mapping.name} is in {output}")
+
+
+def _take_scripts(mapping: DeviceMapping, folder: Path, store: FileMappings, out: Print) -> None:
+    """Take in the scripts that a mapping names, from the folder it came from. Raises ControlError, OSError."""
+    for script in mapping.scripts:
+        try:
+            text = (folder / script.file).read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            out(f"{script.file} is not beside it; put it into mappings/{SCRIPTS} of the data folder")
+        else:
+            out(f"{script.file} is now {store.save_script(script.file, text)}")
 
 
 def _read(path: Path, match: str, out: Print) -> DeviceMapping:

@@ -27,6 +27,10 @@ from control.takeover import Pickup
 SETTLE_S: Final = 0.05
 """A value asked for so recently counts as the control's value, though its echo has not come yet."""
 
+_TOUCH: Final = "/touch"
+_SCRATCH: Final = "/scratch"
+"""What a wheel does: a scratch is where the hand is since it touched the record."""
+
 _Key = tuple[Source, str, str]
 """A line: its source, path and layer."""
 
@@ -70,6 +74,7 @@ class MidiDevice:
         self._held: dict[Source, list[MapEntry]] = {}
         self._pickups: dict[_Key, Pickup] = {}
         self._turning: dict[Source, Acceleration] = {}
+        self._hands: dict[str, float] = {}
         self._asked: dict[str, tuple[Value, float]] = {}
         self._movers: dict[str, _Key] = {}
         self._moving: dict[str, list[MapEntry]] = {}
@@ -256,6 +261,8 @@ class MidiDevice:
         return moves
 
     def _ask(self, entry: MapEntry, control: Control, value: Value, now: float) -> Move:
+        if control.path.endswith(_TOUCH) and value:
+            self._hands.pop(control.path.removesuffix(_TOUCH) + _SCRATCH, None)
         if entry.mode is not Mode.JOG:
             self._asked[control.path] = (value, now)
             self._movers[control.path] = _key(entry)
@@ -279,12 +286,20 @@ class MidiDevice:
                 turning = self._turning.setdefault(entry.source, Acceleration())
                 turned *= turning.factor(round(turned) or 1, entry.acceleration, now)
                 if entry.mode is Mode.JOG:
-                    return float(turned * entry.step if entry.high >= entry.low else -turned * entry.step)
+                    moved = float(turned * entry.step if entry.high >= entry.low else -turned * entry.step)
+                    return self._followed(control.path, moved)
                 return self._turned(entry, control, turned, now)
             case Mode.ABSOLUTE:
                 if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and not touch.pressed:
                     return None  # velocity sets the value, letting go does not
                 return self._placed(entry, control, to_travel(touch.value, touch.top), now)
+
+    def _followed(self, path: str, moved: float) -> float:
+        """Return a movement, or where the hand is by now on a record that it holds."""
+        if not path.endswith(_SCRATCH):
+            return moved
+        self._hands[path] = self._hands.get(path, 0.0) + moved
+        return self._hands[path]
 
     def _turns(self, entry: MapEntry, touch: Touch) -> float:
         """Return how many clicks a touch is: what an encoder says, or one for the press of a button."""

@@ -23,6 +23,7 @@ from control.control import Control, Kind, UnknownControl
 from control.errors import MappingRejected
 from control.mapping import DeviceMapping, parse
 from control.mapping_entry import Mode, default_mode, resolve_path
+from control.mapping_script import is_function
 from control.mapping_text import literal, quoted
 from control.midi_source import FADERS, Source, SourceKind
 from control.mixxx_names import Target, is_output_only, target_of
@@ -48,6 +49,8 @@ class ImportReport:
     controls: int = 0
     lights: int = 0
     waiting: int = 0
+    calls: int = 0
+    scripts: list[str] = field(default_factory=list)
     script: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -58,6 +61,9 @@ class ImportReport:
         found = [f"{self.name}: {self.controls} controls and {self.lights} lights taken."]
         if self.waiting:
             found.append(f"{self.waiting} of them wait for controls that this version does not have yet.")
+        if self.calls:
+            files = ", ".join(self.scripts)
+            found.append(f"{self.calls} messages call functions of {files}; import those files too.")
         for title, rows in (
             ("need script, and are left out", self.script),
             ("have no counterpart here, and are left out", self.unknown),
@@ -105,18 +111,43 @@ class _Writer:
         }
         for control in self._mapping.controls:
             blocks += self._fitting(self._control(control, fine), f"{control.group} {control.key}")
+        blocks += self._scripts()
         for output in self._mapping.outputs:
             blocks += self._fitting(self._output(output), f"{output.group} {output.key} (light)")
         return "\n\n".join(blocks) + "\n"
 
-    def _fitting(self, block: str, name: str) -> list[str]:
-        """Return a block if our mappings take it; what they do not take is told and left out."""
-        if not block:
-            return []
+    def _scripts(self) -> list[str]:
+        """Return the scripts and the calls of their functions; what cannot be called is told."""
+        scripts = []
+        for name, prefix in self._mapping.scripts:
+            block = f"[[script]]\nfile = {quoted(name)}\nprefix = {quoted(prefix)}"
+            fits = self._fits(block, name)
+            scripts += [block] if fits else []
+            self._report.scripts += [name] if fits else []
+        calls = []
+        for control in self._mapping.controls:
+            if "script-binding" not in control.options:
+                continue
+            if not scripts or not is_function(control.key):
+                self._report.script.append(f"{control.group} {control.key}")
+                continue
+            number = "" if control.number is None else f" {control.number:02x}"
+            call = f'[[call]]\nmessage = "{control.status:02x}{number}"\nfunction = {quoted(control.key)}'
+            calls.append(f"{call}\ngroup = {quoted(control.group)}")
+        self._report.calls = len(calls)
+        return [*scripts, *calls]
+
+    def _fits(self, block: str, name: str) -> bool:
         try:
             parse(f'[device]\nmatch = "x"\n{block}', "line")
         except MappingRejected as error:
             self._report.faults.append(f"{name}: {error.faults[0].partition(': ')[2]}")
+            return False
+        return True
+
+    def _fitting(self, block: str, name: str) -> list[str]:
+        """Return a block if our mappings take it; what they do not take is told and left out."""
+        if not block or not self._fits(block, name):
             return []
         if block.startswith("[[map]]"):
             self._report.controls += 1
@@ -127,8 +158,7 @@ class _Writer:
     def _control(self, control: MixxxControl, fine: dict[tuple[int, int | None], MixxxControl]) -> str:
         name = f"{control.group} {control.key}"
         if "script-binding" in control.options:
-            self._report.script.append(name)
-            return ""
+            return ""  # called, see `_scripts`
         target = target_of(control.group, control.key)
         kind = _KINDS.get(control.status >> 4)
         if target is None or kind is None or is_output_only(control.key):
@@ -195,7 +225,7 @@ def _way(control: MixxxControl, source: Source, target: Target) -> list[str]:
     lines: list[str] = []
     wheel = "jog" if target.is_wheel else "relative"
     inverted = "invert" in options or "rot64inv" in options
-    step = "1.0" if target.is_wheel else f"{1 / 127:.6f}"
+    step = f"{1 / (128 if target.is_wheel else 127):.6f}"
     if options & {"rot64", "rot64inv", "rot64fast", "spread64"}:
         lines += [f'mode = "{wheel}"', 'encoding = "offset"', f"step = {step}"]
         if options & {"rot64fast", "spread64"}:
@@ -204,7 +234,7 @@ def _way(control: MixxxControl, source: Source, target: Target) -> list[str]:
         step = step if "hercjogfast" not in options or target.is_wheel else f"{3 / 127:.6f}"
         lines += [f'mode = "{wheel}"', 'encoding = "twos"', f"step = {step}"]
     elif target.is_wheel:
-        lines += ['mode = "jog"', 'encoding = "offset"', "step = 1.0"]
+        lines += ['mode = "jog"', 'encoding = "offset"', f"step = {step}"]
     elif target.value is not None:
         momentary = target.path.endswith("/bend")
         if momentary:

@@ -138,6 +138,11 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Target |
 )  # fmt: skip
 
 
+def deck_keys() -> tuple[str, ...]:
+    """Return the keys of a deck's group that have a counterpart by themselves."""
+    return (*_DECK, *_WHEELS)
+
+
 def every_path() -> list[str]:
     """Return a path for every name in the tables, for those who check them."""
     decks = [target for key in (*_DECK, *_WHEELS) if (target := target_of("[Channel1]", key))]

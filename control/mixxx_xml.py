@@ -50,14 +50,15 @@ class MixxxOutput:
 
 @dataclass(frozen=True, slots=True)
 class MixxxMapping:
-    """A whole file. `faults` are rows that cannot be read."""
+    """A whole file. `scripts` are files and the name that their `init` and `shutdown` belong to; `faults` are rows that
+    cannot be read."""
 
     name: str
     author: str
     device: str
     controls: tuple[MixxxControl, ...]
     outputs: tuple[MixxxOutput, ...]
-    scripts: tuple[str, ...]
+    scripts: tuple[tuple[str, str], ...]
     faults: tuple[str, ...]
 
 
@@ -72,7 +73,11 @@ def read_mixxx(data: bytes) -> MixxxMapping:
         control for row in controller.iterfind("controls/control") if (control := _control(row, faults)) is not None
     ]
     outputs = [output for row in controller.iterfind("outputs/output") if (output := _output(row, faults)) is not None]
-    scripts = [name for row in controller.iterfind("scriptfiles/file") if (name := row.get("filename"))]
+    scripts = [
+        (name, row.get("functionprefix", ""))
+        for row in controller.iterfind("scriptfiles/file")
+        if (name := row.get("filename"))
+    ]
     return MixxxMapping(
         _text(root, "info/name"), _text(root, "info/author"), controller.get("id", ""),
         tuple(controls), tuple(outputs), tuple(scripts), tuple(faults),

@@ -188,10 +188,6 @@ def _move(k: Any, address: int, number: int, deck: Any, slot: int, kind: int, a:
         return go_memory(deck, a)
     elif kind == _MEMORY_CLEAR:
         return clear_memory(k, address, number, deck, a >= 0.5)
-    elif kind == _PLACE_ASK:
-        place = here(deck)
-        beat = beat_at(deck.grid, place) if has_grid(deck) else 0.0
-        report(k, address, _PLACE_TOLD, number, slot, place, beat, deck.token)
     elif kind == _JOG:
         jog(k, deck, a)
     elif kind == _TOUCH:
@@ -216,6 +212,12 @@ def apply_transport(
         set_tempo(k, address, _clamp(a, TEMPO_LIMITS[0], TEMPO_LIMITS[1]))
         return True
     if _set_switch(k, address, number, deck, kind, a):
+        return True
+    if kind == _PLACE_ASK:
+        # An empty deck answers too: the frame of the answer is what a tapped tempo is made of.
+        place = here(deck)
+        beat = beat_at(deck.grid, place) if has_grid(deck) else 0.0
+        report(k, address, _PLACE_TOLD, number, slot, place, beat, deck.token)
         return True
     if not holds_track(deck):
         return False

@@ -5,6 +5,7 @@ Owner: nobody changes them at run time. Units: as each row says.
 
 from collections.abc import Iterator
 
+from audio.units import TIMECODE_CHANNELS, TIMECODE_DB, TIMECODE_RATES
 from control.clocks.timecode import RATES
 from control.clocks.wire import OFF
 from control.control import Access, Control, Kind, toggle
@@ -61,6 +62,22 @@ def clock_rows() -> Iterator[Control]:
         default=OFF,
         choices=(OFF, *RATES),
     )
+    yield Control(
+        "/timecode/ltc",
+        Kind.CHOICE,
+        "Sound linear timecode of the deck in focus, at this rate, on an output channel of its own",
+        "frames/s",
+        default=OFF,
+        choices=(OFF, *TIMECODE_RATES),
+    )
+    yield Control(
+        "/timecode/ltc/channel",
+        Kind.CHOICE,
+        "Output channel of the device that linear timecode has for itself",
+        default=TIMECODE_CHANNELS[0],
+        choices=TIMECODE_CHANNELS,
+    )
+    yield Control("/timecode/ltc/level", Kind.CONTINUOUS, "Level of linear timecode", "dB", -40.0, 0.0, TIMECODE_DB)
     yield Control(
         "/timecode/offset", Kind.CONTINUOUS, "What timecode shows at the start of the track", "s", 0.0, 86_399.0, 0.0
     )

@@ -6,7 +6,7 @@ Owner: nobody changes them at run time. Units: as each row says.
 from collections.abc import Iterator
 
 from audio.units import DECKS
-from control.control import Control, Kind
+from control.control import Control, Kind, trigger
 
 
 def session_rows() -> Iterator[Control]:
@@ -18,3 +18,4 @@ def session_rows() -> Iterator[Control]:
         default="1",
         choices=tuple(str(n) for n in range(1, DECKS + 1)),
     )
+    yield trigger("/session/tap", "Tap the tempo of the session: the second tap sets it, each further makes it surer")

@@ -75,6 +75,8 @@ async def mapping(call: Call) -> MidiTable:
 
 async def take_mapping(call: Call) -> MidiTaken:
     asked = call.input(MidiFile)
+    if asked.file.lower().endswith(".js"):
+        return await call.services.midi.take_script(asked.file, asked.text)
     return call.services.midi.take(asked.file, asked.text, asked.match)
 
 

@@ -11,6 +11,7 @@ from control.registry import REGISTRY
 from control.tables.clocks import clock_rows
 from control.tables.daw import daw_rows
 from server.session.draft import Draft, Handler
+from server.session.rows import ROWS
 
 
 def _remember(path: str) -> Handler:
@@ -21,6 +22,8 @@ def _remember(path: str) -> Handler:
 
 
 CLOCK_HANDLERS: Final[dict[str, Handler]] = {
-    row.path: _remember(row.path) for row in (*clock_rows(), *daw_rows()) if REGISTRY[row.path].is_writable
+    row.path: _remember(row.path)
+    for row in (*clock_rows(), *daw_rows())
+    if REGISTRY[row.path].is_writable and row.path not in ROWS
 }
-"""What each writable control of the clocks and the DAW does, by path."""
+"""What each writable control of the clocks and the DAW does that the engine knows nothing of, by path."""

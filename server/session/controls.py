@@ -18,6 +18,7 @@ from server.session.rehearsing import MODES
 from server.session.rows import ROWS
 from server.session.sampling import SAMPLING
 from server.session.setlist_controls import SETLIST_HANDLERS
+from server.session.tapping import TAPPING
 from server.session.transport import Transport
 
 
@@ -36,8 +37,9 @@ HANDLERS: Final[dict[str, Handler]] = {
     **MODES,
     **SAMPLING,
     **AUTO_GAIN,
-    **{path: _keep(path) for path in ("/session/focus", "/mixer/record")},
+    **{path: _keep(path) for path in ("/mixer/record",)},
     **CLOCK_HANDLERS,
+    **TAPPING,
     **SETLIST_HANDLERS,
 }
 """What each writable control does; a test holds this table against the registry."""

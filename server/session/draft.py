@@ -37,7 +37,7 @@ class Draft:
 
     __slots__ = (
         "base", "changes", "connected", "controls", "decks", "effects", "engine_rate", "next_token", "pads", "setlist",
-        "sounding", "wishes",
+        "sounding", "taps", "wishes",
     )  # fmt: skip
 
     def __init__(self, base: State) -> None:
@@ -51,6 +51,7 @@ class Draft:
         self.wishes: list[Wish] = []
         self.pads = base.pads
         self.sounding = base.sounding
+        self.taps = base.taps
         self.effects: list[Effect] = []
         self.changes: dict[str, Value] = {}
 
@@ -110,7 +111,7 @@ class Draft:
             self.effects.append(Changed(self.changes))
         state = State(
             rev, self.controls, self.decks, self.next_token, self.engine_rate, self.connected, self.setlist, self.pads,
-            self.sounding,
+            self.sounding, self.taps,
         )  # fmt: skip
         return state, tuple(self.effects)
 

@@ -14,6 +14,7 @@ from server.session.draft import Draft
 from server.session.marking import empty_hotcue, place_told, save_marks, show_hotcue, take_marks
 from server.session.practising import loop_passed, note_loop, show_rate
 from server.session.rehearsing import sections_found
+from server.session.tapping import TEMPO_TAP, tapped
 
 _SAME_S: Final = 1e-3
 """A loop that differs by less is the one that was asked for, on whole frames."""
@@ -31,7 +32,9 @@ def _track_marked(draft: Draft, fact: facts.TrackMarked) -> None:
 
 
 def _place_told(draft: Draft, fact: facts.PlaceTold) -> None:
-    if _holds(draft, fact):
+    if fact.what == TEMPO_TAP:
+        tapped(draft, fact.frame)
+    elif _holds(draft, fact):
         place_told(draft, fact.deck, fact.what, fact.position_s)
 
 

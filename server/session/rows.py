@@ -20,6 +20,8 @@ from audio.units import (
     OUTPUTS,
     OWN_OUTPUTS,
     STEMS,
+    TIMECODE_CHANNELS,
+    TIMECODE_RATES,
 )
 from control.control import Value
 from server.session.draft import Draft
@@ -48,6 +50,15 @@ def _gain_of_db(value: Value) -> float:
 def _index_in(choices: tuple[str, ...]) -> Callable[[Value], float]:
     indices = {choice: float(index) for index, choice in enumerate(choices)}
     return lambda value: indices[str(value)]
+
+
+def _deck_index(value: Value) -> float:
+    return float(value) - 1.0
+
+
+def _timecode_rate(value: Value) -> float:
+    """Return the index of a rate, -1 where there is none."""
+    return float(TIMECODE_RATES.index(str(value))) if value in TIMECODE_RATES else -1.0
 
 
 def _step_beats(value: Value) -> float:
@@ -86,6 +97,11 @@ def _rows() -> list[Row]:
         Row("/sequencer/length", kinds.SEQUENCER_LENGTH, 0, 0, float),
         Row("/sequencer/swing", kinds.SEQUENCER_SWING, 0, 0, float),
         Row("/sequencer/run", kinds.SEQUENCER_RUN, 0, 0, float),
+        Row("/session/focus", kinds.TIMECODE_DECK, 0, 0, _deck_index),
+        Row("/timecode/ltc", kinds.TIMECODE_RATE, 0, 0, _timecode_rate),
+        Row("/timecode/ltc/channel", kinds.TIMECODE_CHANNEL, 0, 0, _index_in(TIMECODE_CHANNELS)),
+        Row("/timecode/ltc/level", kinds.TIMECODE_LEVEL, 0, 0, _gain_of_db),
+        Row("/timecode/offset", kinds.TIMECODE_OFFSET, 0, 0, float),
     ]
     for deck in range(DECKS):
         path = f"/deck/{deck + 1}"

@@ -52,7 +52,7 @@ class DeckMemory:
 class State:
     """The whole show. `connected` says whether an engine hears it; `engine_rate` is its rate in Hz; `setlist` is the
     one that is open; `pads` are those of all banks, bank by bank; `sounding` has a bit for each pad of a bank that
-    sounds."""
+    sounds; `taps` are the engine's frames in which the session's tempo was tapped."""
 
     rev: int
     controls: Mapping[str, Value]
@@ -63,6 +63,7 @@ class State:
     setlist: SetlistMemory | None = None
     pads: tuple[Pad, ...] = PADS_AT_REST
     sounding: tuple[int, ...] = (0,) * BANKS
+    taps: tuple[int, ...] = ()
 
 
 DEFAULTS: Final[Mapping[str, Value]] = MappingProxyType(

@@ -20,7 +20,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from control.control import Value
-from control.errors import BadMessage, MappingRejected, PortLost
+from control.errors import BadMessage, MappingRejected
 from control.learn import Learned, Learner
 from control.mapping import DeviceMapping
 from control.mapping_entry import MapEntry
@@ -34,8 +34,10 @@ from control.midi_ports import MidiPorts
 from control.settings import MidiSettings
 from server.protocol import LearnChanged
 from server.session.effects import Notice
-from server.session.intent import Changes, Intent, Refused
+from server.session.intent import Intent, Refused
 from server.surfaces.midi_book import MappingBook
+from server.surfaces.midi_show import MidiShow
+from server.surfaces.script_desk import ScriptDesk
 from server.surfaces.show_port import ShowPort
 
 __all__ = ["FileMappings", "MidiSurface", "PortChoices", "Ports", "PortsFactory"]
@@ -47,12 +49,6 @@ TICK_S: Final = 0.05
 
 FILES_S: Final = 2.0
 """How often the mapping files are looked at for changes made by hand."""
-
-FLUSH_S: Final = 0.01
-"""Pause before feedback that was held back goes on."""
-
-METERS_S: Final = 1 / 30
-"""How often meters are shown."""
 
 
 class Ports(Protocol):
@@ -102,7 +98,6 @@ class MidiSurface:
         self._armed = anyio.Event()
         self._choices = choices or PortChoices()
         self._devices: dict[str, MidiDevice] = {}
-        self._flushing: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._troubled: set[str] = set()
         self._tasks: TaskGroup | None = None
@@ -110,6 +105,14 @@ class MidiSurface:
         self.book = MappingBook(store, lambda code, message: self._notice("warning", code, message))
         make = ports or (lambda hear, change: MidiPorts(hear, change, settings, self._fader_of, self._route))
         self._ports = make(self._hear, self._ports_changed)
+        self._shown = MidiShow(self._ports, self._devices, telemetry, now)
+        self._scripts = ScriptDesk(
+            store,
+            value_of=self._value_of,
+            ask=self._script_asks,
+            send=lambda port, data: self._shown.say(port, (data,)),
+            trouble=self._script_trouble,
+        )
 
     # -- the lifespan -------------------------------------------------------------------------------------------------
 
@@ -124,14 +127,16 @@ class MidiSurface:
                 tasks.start_soon(self._ports.run)
                 tasks.start_soon(self._tick)
                 tasks.start_soon(self._watch_files)
-                tasks.start_soon(self._show_meters)
+                tasks.start_soon(self._shown.run_meters)
+                self._scripts.open(tasks)
                 task_status.started()
         finally:
             self._tasks = None
+            self._scripts.close()
             for timer in self._timers.values():
                 timer.cancel()
             for device in self._devices.values():
-                self._say(device, device.mapping.goodbye if device.mapping else ())
+                self._shown.say(device.port, device.mapping.goodbye if device.mapping else ())
 
     def ports(self) -> list[PortState]:
         """Return every MIDI port that is open, failed or switched off."""
@@ -217,6 +222,12 @@ class MidiSurface:
         self.book.forget(device.name, device.ident, entries)
         self._mappings_changed()
 
+    async def take_script(self, file: str, text: str) -> list[str]:
+        """Take in a script and return the names of the mappings that use it. Raises MappingRejected, OSError."""
+        await anyio.to_thread.run_sync(self.book.save_script, file, text)
+        await self.reload()
+        return [one.name for one in self.book.mappings if any(script.file == file for script in one.scripts)]
+
     def take_mapping(self, file: str, text: str) -> DeviceMapping:
         """Take in a mapping from elsewhere. Raises MappingRejected."""
         mapping = self.book.take(file, text)
@@ -232,7 +243,7 @@ class MidiSurface:
     async def reload(self) -> list[str]:
         """Read the mapping files again and return their faults, which are also told as notices."""
         faults = await self.book.load()
-        self._apply_mappings()
+        self._apply_mappings(fresh=True)
         return faults
 
     def _mappings_changed(self) -> None:
@@ -246,16 +257,17 @@ class MidiSurface:
             if await self.book.is_stale():
                 await self.reload()
 
-    def _apply_mappings(self) -> None:
+    def _apply_mappings(self, fresh: bool = False) -> None:
         focus, now = self._focus(), self._now()
         for device in self._devices.values():
             before = device.mapping
             mapping = self.book.mapping_of(device.name, device.ident)
             device.use(mapping)
+            self._scripts.follow(device.port, device.name, mapping, fresh)
             if mapping is not None and (before is None or before.hello != mapping.hello):
-                self._say(device, mapping.hello)
+                self._shown.say(device.port, mapping.hello)
             device.show_all(focus, now)
-            self._flush(device.port)
+            self._shown.flush(device.port)
         self._ports.look_again()
 
     # -- in -----------------------------------------------------------------------------------------------------------
@@ -291,12 +303,13 @@ class MidiSurface:
             moves = []
         self.log.note(arrived, device.name, [(move.path, move.value) for move in moves])
         self._submit(device, moves)
+        self._scripts.hear(arrived.port, tuple(arrived.data))
 
     def _submit(self, device: MidiDevice, moves: Sequence[Move]) -> None:
         source = f"midi:{device.port}"
         for move in moves:
             self._show.submit(Intent(move.path, move.value, source, None, self._refused))
-        self._flush(device.port)
+        self._shown.flush(device.port)
         self._plan(device)
 
     def _plan(self, device: MidiDevice) -> None:
@@ -314,6 +327,13 @@ class MidiSurface:
         if self._devices.get(device.port) is device:
             self._submit(device, device.tick(self._focus(), self._now()))
 
+    def _script_asks(self, port: str, path: str, value: Value) -> None:
+        self._show.submit(Intent(path, value, f"midi:{port}", None, self._refused))
+
+    def _script_trouble(self, device: str, text: str, is_grave: bool) -> None:
+        log.info("%s: %s", device, text)
+        self._notice("error" if is_grave else "warning", "midi_script", f"{device}: {text}")
+
     def _refused(self, refused: Refused) -> None:
         self._notice("warning", refused.code, refused.message, refused.path)
 
@@ -324,6 +344,7 @@ class MidiSurface:
             name, ident = (state.device, state.ident) if state is not None else (port, port)
             mapping = self.book.mapping_of(name, ident)
             device = self._devices[port] = MidiDevice(port, name, mapping, self._value_of, ident)
+            self._scripts.follow(port, name, mapping)
             device.show_all(self._focus(), self._now())
         return device
 
@@ -340,74 +361,25 @@ class MidiSurface:
         async with self._show.subscribe("midi") as changes:
             task_status.started()
             async for change in changes:
-                self._changed(change)
-
-    def _changed(self, change: Changes) -> None:
-        focus, now = self._focus(), self._now()
-        for device in self._devices.values():
-            own = change.source == f"midi:{device.port}"
-            for path, value in change.changes.items():
-                device.changed(path, value, own, focus, now)
-            if change.changes.get("/setlist/scene"):
-                device.turn_to(str(change.changes["/setlist/scene"]))
-            if "/session/focus" in change.changes:
-                device.show_all(focus, now)
-            self._flush(device.port)
-
-    async def _show_meters(self) -> None:
-        while True:
-            await anyio.sleep(METERS_S)
-            shown = [device for device in self._devices.values() if device.meters]
-            values = self._telemetry() if shown else {}
-            for device in shown:
-                for path in device.meters:
-                    if path in values:
-                        device.meter(path, values[path])
-                self._flush(device.port)
-
-    def _say(self, device: MidiDevice, messages: Sequence[bytes]) -> None:
-        """Send messages as they are, such as a greeting."""
-        if not self._ports.has_output(device.port):
-            return
-        try:
-            for message in messages:
-                self._ports.send(device.port, message)
-        except PortLost as error:
-            log.debug("%s", error)
-
-    def _flush(self, port: str) -> None:
-        """Send the feedback that is due; plan the rest."""
-        device = self._devices.get(port)
-        if device is None or port in self._flushing or not self._ports.has_output(port):
-            return
-        try:
-            for message in device.feedback.due(self._now()):
-                self._ports.send(port, message)
-        except PortLost as error:
-            log.debug("%s", error)
-            return
-        if device.feedback.waiting:
-            self._flushing.add(port)
-            asyncio.get_running_loop().call_later(FLUSH_S, self._flush_again, port)
-
-    def _flush_again(self, port: str) -> None:
-        self._flushing.discard(port)
-        self._flush(port)
+                self._shown.changed(change, self._focus())
+                self._scripts.changed(change.changes)
 
     def _ports_changed(self) -> None:
         states = self._ports.ports()
         present = {state.name: state for state in states if state.is_input and state.status == "open"}
         for port in [port for port in self._devices if port not in present]:
             del self._devices[port]
+            self._scripts.follow(port, "", None)
         for port, state in present.items():
             known = self._devices.get(port)
             if known is not None and (known.name, known.ident) != (state.device, state.ident or state.device):
                 del self._devices[port]  # it has got a twin
+                self._scripts.follow(port, "", None)
             device = self._device(port)
             device.feedback.forget()
-            self._say(device, device.mapping.hello if device.mapping else ())
+            self._shown.say(port, device.mapping.hello if device.mapping else ())
             device.relight()
-            self._flush(port)
+            self._shown.flush(port)
         self._tell_of_trouble(states)
         self._on_ports(states)
 

@@ -132,6 +132,10 @@ class MappingBook:
                     self._on_fault("mapping_not_saved", said)
             self._files = await anyio.to_thread.run_sync(self._store.signature)
 
+    def save_script(self, name: str, text: str) -> None:
+        """Write a script beside the mappings; blocks. Raises MappingRejected, OSError."""
+        self._store.save_script(name, text)
+
     async def load(self) -> list[str]:
         """Read every file again and return their faults; those that are new are told."""
         await self.save()

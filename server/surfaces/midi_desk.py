@@ -142,6 +142,12 @@ class MidiDesk:
         waiting = [f"{one.source} waits for {one.path}, which is not yet there." for one in mapping.absent]
         return MidiTaken(mapping.name, [f"{mapping.name}: {len(mapping.entries)} controls taken.", *waiting])
 
+    async def take_script(self, file: str, text: str) -> MidiTaken:
+        """Take in a script that mappings name. Raises MappingRejected, OSError."""
+        users = await self._surface.take_script(file, text)
+        used = f"{', '.join(users)} runs it now." if users else "No mapping names it yet: import that, too."
+        return MidiTaken(file, [f"{file} is there.", used])
+
     def forget(self, port: str, source: str, path: str, on: str = "press", layer: str = "") -> None:
         """Take one line out of the mapping in force on a port. Raises NotFound."""
         mapping = self._surface.mapping_of(port)

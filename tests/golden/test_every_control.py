@@ -182,6 +182,7 @@ MIXER = (
     Row("/mixer/fx/on", 1, before=((-0.3, "/mixer/fx/type", "crusher"),), bus="master"),
     Row("/mixer/fx/wet", 1.0, before=MASTER_ON, bus="master"),
     *(Row(f"/mixer/fx/param/{p}", 1.0, before=MASTER_ON, bus="master") for p in (1, 2, 3)),
+    Row("/session/tap", 1, before=((-0.45, "/session/tap", 1), (-0.3, "/deck/1/leader", 1)), bus="deck1"),
     Row("/session/tempo", 132.0, before=((-0.3, "/deck/1/leader", 1),), bus="deck1"),
     Row("/session/focus", "3", silent, after=((0.1, "/transport/stop", 1),), bus="deck3", heard_s=(0.2, 1.5)),
 )
@@ -279,6 +280,9 @@ SILENT: dict[str, tuple[Value, str]] = {
     "/clock/in": ("IAC*", "MIDI that comes in: tests/control/test_clock_in.py"),
     "/clock/in/transport": (1, "MIDI that comes in"),
     "/timecode/out": ("25", "MIDI that goes out"),
+    "/timecode/ltc": ("25", "a channel of its own: tests/audio/kernel/test_timecode.py reads it"),
+    "/timecode/ltc/channel": ("5", "a channel of its own"),
+    "/timecode/ltc/level": (-20.0, "a channel of its own"),
     "/timecode/offset": (3600.0, "MIDI that goes out"),
     "/daw/profile": ("reaper", "OSC that goes out: tests/control/test_daw_profile.py"),
     "/daw/host": ("192.0.2.1", "OSC that goes out"),

@@ -534,3 +534,11 @@ def test_off_stops_what_moves_by_itself() -> None:
     assert not out[6000 + FADE : 20_000].any()
     assert np.abs(out[21_000:]).max() > 0.1
     assert host.snapshot()["decks"][0]["rate"] == 1.0
+
+
+def test_an_empty_deck_says_on_which_frame_it_was_asked() -> None:
+    host = KernelHost()
+    host.send(ask(Kind.PLACE_ASK, frame=777, slot=4))
+    host.render(1024)
+    (told,) = events(host, EventKind.PLACE_TOLD)
+    assert (int(told["frame"]), int(told["slot"]), float(told["a"])) == (777, 4, 0.0)

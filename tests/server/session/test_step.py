@@ -155,6 +155,13 @@ def numbers() -> list[tuple[str, object, CommandKind, int, int, float]]:
                 (f"/deck/{deck + 1}/stem/{stem}/{n}", v, k, deck, slot, a) for n, (v, k, a) in STEM_NUMBERS.items()
             ]
     rows += [(path, v, k, 0, 0, a) for path, (v, k, a) in MIXER_NUMBERS.items()]
+    rows += [
+        ("/timecode/ltc", "29.97", CommandKind.TIMECODE_RATE, 0, 0, 2.0),
+        ("/timecode/ltc/channel", "5", CommandKind.TIMECODE_CHANNEL, 0, 0, 2.0),
+        ("/timecode/ltc/level", -20.0, CommandKind.TIMECODE_LEVEL, 0, 0, 0.1),
+        ("/timecode/offset", 3600.0, CommandKind.TIMECODE_OFFSET, 0, 0, 3600.0),
+        ("/session/focus", "3", CommandKind.TIMECODE_DECK, 0, 0, 2.0),
+    ]
     rows += [(f"/mixer/fx/{n}", v, k, 4, 0, a) for n, (v, k, a) in EFFECT_NUMBERS.items()]
     return rows
 
@@ -187,7 +194,7 @@ TRANSPORT = {"load", "eject", "play", "stop", "position", "pitch_range", "auto_g
 
 REMEMBERED = {
     "/link/enabled": 1, "/link/start_stop": 1, "/clock/out": 1, "/clock/out/ports": "drum*",
-    "/clock/in": "*", "/clock/in/transport": 1, "/timecode/out": "29.97", "/timecode/offset": 3600.0,
+    "/clock/in": "*", "/clock/in/transport": 1, "/timecode/out": "29.97",
     "/daw/profile": "reaper", "/daw/host": "10.0.0.2", "/mixer/record": 1,
 }  # fmt: skip
 """Controls that the show remembers for other surfaces, which act on them."""
@@ -202,7 +209,8 @@ def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
 
 
 def test_no_control_is_dead_or_untested():
-    tested = {row[0] for row in numbers()} | {"/session/focus", "/mixer/auto_gain/target"} | set(REMEMBERED)
+    tested = {row[0] for row in numbers()} | {"/mixer/auto_gain/target"} | set(REMEMBERED)
+    tested |= {"/session/tap"}  # by test_tapping
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
     tested |= PERFORMED | PRACTISED | set(SAMPLING)  # those of the sampler in test_sampling.py
     tested |= {row.path for row in setlist_rows() if row.is_writable}  # by test_setlist_player
