@@ -94,7 +94,8 @@ def brake() -> str:
 
 
 def spin_back() -> str:
-    curves = {"spin-back at 0.5 s": wave(hear((0.5, "/deck/1/spinback", 1), seconds=2.0), 0.4, 2.0, unit=1.0)}
+    lines = ((0.0, "/deck/1/position", 3.0), (0.5, "/deck/1/spinback", 1))
+    curves = {"spin-back at 0.5 s": wave(hear(*lines, seconds=2.0), 0.4, 2.0, unit=1.0)}
     return drawn("A spin-back", curves, (0.4, 0.8, 1.2, 1.6, 2.0), "s")
 
 

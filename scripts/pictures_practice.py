@@ -27,15 +27,14 @@ def mute_region() -> str:
 
 
 def trainer() -> str:
-    """A loop of a beat, from half the speed to the full one, up after each pass."""
-    lines: tuple[Line, ...] = (
-        (0.0, "/deck/1/loop/beats", 1), (0.0, "/deck/1/trainer/start", 0.5), (0.0, "/deck/1/trainer/step", 0.1),
-        (0.0, "/deck/1/trainer/every", 1), (0.0, "/deck/1/trainer/on", 1),
-    )  # fmt: skip
-    curves = {"a pass, each a tenth faster than the one before": wave(
-        hear(*lines, seconds=5.0, song="beat"), 0.0, 5.0, unit=1.0
-    )}  # fmt: skip
-    return drawn("The speed trainer", curves, (0, 1, 2, 3, 4, 5), "s")
+    """A loop of two beats, from half the speed to the full one, up after each pass."""
+    lines: list[Line] = [(0.0, "/deck/1/loop/beats", 2), (0.2, "/deck/1/loop/again", 1)]
+    lines += [(0.2, f"/deck/1/trainer/{name}", value) for name, value in (
+        ("start", 0.5), ("step", 0.1), ("every", 1), ("on", 1)
+    )]  # fmt: skip
+    sound = stand(*lines, seconds=8.0, song="beat")
+    curves = {"passes, each a tenth of the speed faster than the one before": wave(sound, 0.0, 8.0, unit=1.0)}
+    return drawn("The speed trainer", curves, (0, 1, 2, 3, 4, 5, 6, 7, 8), "s")
 
 
 def pads() -> str:
