@@ -1,7 +1,7 @@
 """Who does nothing beside the engine, so that what the machine is late is told from what the engine is late.
 
-    on the timer: a timer on every core; a late block of the engine is the machine's where one of them was late too
-    on JACK:      a client without work in the same graph; JACK's own log says whose fault a late cycle was
+    on the timer: a timer on every core, with the engine's priority and deadlines
+    on JACK:      a client without work in the same graph; JACK's own log says who was late
 
 Owner: the benchmark that asks. Units: blocks, seconds.
 """
@@ -35,7 +35,7 @@ class Beside(Protocol):
     """What runs beside the engine."""
 
     def verdict(self) -> tuple[int, int, str]:
-        """End it; return the engine's late blocks, how many of them the machine does not explain, and a sentence."""
+        """End it; return the engine's late blocks, the fewest of those that do nothing, and a sentence."""
 
 
 class IdleTimers:
@@ -65,8 +65,11 @@ class IdleTimers:
         engine = told[0]["engine"]
         alone = sum(blocks for moment, blocks in engine if not _near(moments, moment))
         total = sum(blocks for _, blocks in engine)
-        counts = " and ".join(str(len(one["late"])) for one in told)
-        return total, alone, f"timers that do nothing, one on each core, were late {counts} times"
+        counts = [len(one["late"]) for one in told]
+        return total, min(counts), (
+            f"timers that do nothing, one on each core, were late {' and '.join(map(str, counts))} times; {alone} of "
+            f"the engine's within {TOGETHER_S * 1e3:g} ms of none of theirs"
+        )  # fmt: skip
 
 
 def _near(moments: list[float], moment: float) -> bool:
@@ -90,7 +93,7 @@ class IdleClient:
         late = Counter(_LATE.findall(text))
         engine, idle = late[self._engine], late[IDLE]
         others = sum(late.values()) - engine - idle
-        return engine, max(0, engine - idle), (
+        return engine, idle, (
             f"a client that does nothing was late {idle} times, the server's MIDI ports {others}, the driver itself "
             f"{text.count(_DRIVER_LATE)}"
         )  # fmt: skip

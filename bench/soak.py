@@ -204,7 +204,7 @@ def _soak(program: Program, minutes: float, seed: int, beside: Beside) -> bool:
         sender.join()
         listener.join()
     after, later = snapshots.read(), clock.read()
-    late, ours, neighbours = beside.verdict()
+    late, idle, neighbours = beside.verdict()
     grown = _growth(memory, _own_memory(program))
     seconds = (later.monotonic_ns - pair.monotonic_ns) / 1e9
     clock_s = (later.frame - pair.frame) / RATE - seconds
@@ -221,7 +221,7 @@ def _soak(program: Program, minutes: float, seed: int, beside: Beside) -> bool:
         flush=True,
     )
     told = [
-        _tell("late blocks that the machine does not explain", ours, 0, f"; late in all {late}, while {neighbours}"),
+        _tell("late blocks", late, idle, f": no more than what does nothing; {neighbours}"),
         _tell("stretched sound too late", count("stretch_lost"), STRETCH_LATE_A_MINUTE * minutes, ""),
         _tell("events lost", count("events_lost"), 0, ""),
         _tell("clicks in the master", ears.clicks, 0, f"; largest step {ears.largest:.4f} of {LARGEST_STEP}"),

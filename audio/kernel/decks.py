@@ -17,7 +17,7 @@ import numpy as np
 from audio.commands import EventKind
 from audio.kernel.click import clicks, forget_place, frames_to_click, watch_beat
 from audio.kernel.compiled import compiled
-from audio.kernel.count_in import cancel_count
+from audio.kernel.count_in import cancel_count, counts_passes
 from audio.kernel.cues import forget_cues
 from audio.kernel.events import report
 from audio.kernel.heads import place_of, settle, steady_run
@@ -88,8 +88,13 @@ def _come_in(k: Any, address: int, number: int, deck: Any, frames: int) -> None:
 def _cross_seam(k: Any, address: int, number: int, deck: Any) -> None:
     """Take the playhead over the seam of its loop; when all heads are busy, on a later frame."""
     main = deck.heads[0]
-    if crosses_in_ring(deck):
-        main.index += seam_jump(k, deck)
+    if crosses_in_ring(deck) and not counts_passes(deck):
+        tell_pass(k, address, number, deck)
+        if is_plain(deck):
+            main.index += seam_jump(k, deck)
+        else:
+            turn_pass(k, address, number, deck)
+            main.sounding = 1
         remember_place(deck)
         return
     which = _spare_head(deck)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from audio.kernel.practice_state import LEVELS, click_frames
 from server.render import Rendered, render
@@ -62,10 +63,11 @@ def test_a_render_without_a_length_waits_for_the_count_in(tmp_path: Path) -> Non
     assert same(out, 3 * BEAT + FADE, FADE, 11 * RATE)
 
 
-def test_a_section_is_looped_and_trained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keylock", [0, 1])
+def test_a_section_is_looped_and_trained(tmp_path: Path, keylock: int) -> None:
     lines = [(0, "/deck/1/loop/section", 2), (0, "/deck/1/trainer/start", 0.8), (0, "/deck/1/trainer/every", 2),
              (0, "/deck/1/trainer/step", 0.1), (0, "/deck/1/trainer/stop", 1.0), (0, "/deck/1/trainer/on", 1),
-             (0, "/deck/1/keylock", 0), (0, "/deck/1/click", 1), (0, "/deck/1/loop/again", 1)]  # fmt: skip
+             (0, "/deck/1/keylock", keylock), (0, "/deck/1/click", 1), (0, "/deck/1/loop/again", 1)]  # fmt: skip
     clicks, made = play(tmp_path, lines, np.zeros_like(NOISE), seconds=16.0)
     # Two passes of four beats at each speed: the first beat of every pass is on the frame that the one before leads to.
     steps = np.repeat([BEAT / 0.8, BEAT / 0.9, BEAT], 8)

@@ -412,3 +412,25 @@ def test_loops_and_jumps_that_come_all_the_time_are_not_counted_as_late() -> Non
         out = host.render(480)
         assert steps(out).max() < 0.036
     assert host.snapshot()["stretch_lost"] == 0
+
+
+@pytest.mark.parametrize(("first", "then"), [(0.5, 0.6), (0.9, 0.75), (0.8, 1.0)])
+def test_the_passes_of_a_keylocked_loop_are_told_and_take_their_speed_at_the_seam(first: float, then: float) -> None:
+    start, length = 24_000, 36_000
+    loops = [command(KIND.LOOP_PUT, a=start, b=start + length), command(KIND.LOOP_ACTIVE, a=1)]
+    sent = [keylock(), rate(first), *loops, command(KIND.PASS_RATE, a=then), on()]
+    hz, level = 200.0, 0.5
+    host = host_with(tone(4 * RATE, hz, level), *sent, position=start)
+    seam = round(length / first)
+    out = host.render(seam)
+    host.render(round(2.5 * length / then) - 2_000)
+    decks = host.snapshot()["decks"]
+    passes = [event for event in host.events() if event["kind"] == EventKind.LOOP_PASSED]
+    assert len(passes) == 3 and [int(event["slot"]) for event in passes] == [1, 0, 0]
+    assert abs(int(passes[0]["frame"]) - seam) <= FADE + 1
+    assert decks[0]["rate"] == then
+    # The beginning of the loop falls on the frame of the seam, and all after it goes at the new speed.
+    at = float(decks[0]["position"]) - start
+    assert at == pytest.approx((host.frame - seam) * then % length, abs=3.0)
+    assert steps(out).max() < 2.0 * level * 2 * np.pi * hz / RATE
+    assert host.snapshot()["stretch_lost"] == 0
