@@ -22,11 +22,11 @@ from audio.kernel.lane_filters import (
     EQ_VALUES,
     FILTER_STATES,
     FILTER_VALUES,
-    HALF,
     eq_frames,
     filter_frames,
     filter_still_frames,
 )
+from audio.kernel.lane_rows import HALF, gather_half, scatter_half
 from audio.kernel.lanes import LANES
 from audio.units import DECKS
 
@@ -54,7 +54,6 @@ _BUTTERWORTH: Final = (0.5411961, 1.3065630)
 """Q of the two sections of a Butterworth filter of fourth order."""
 _GAIN_ARRIVES: Final = np.float32(1e-5)
 _KNOB_ARRIVES: Final = np.float32(1e-3)
-_TOO_LOUD: Final = np.float32(1e6)
 _DAMPING: Final = np.float32(1.0 / FILTER_Q)
 _MIX: Final = 3
 _HALF_BYTES: Final = 4 * HALF
@@ -274,23 +273,6 @@ def is_on(bank: Any) -> bool:
 
 
 @compiled
-def gather(rows: Any, pair: int, left: Any, right: Any, count: int) -> None:
-    """Lay `count` frames of two channels into a pair's lanes; what is not a sound counts as silence."""
-    for n in range(count):
-        a, b = left[n], right[n]
-        rows[n, 2 * pair] = a if abs(a) < _TOO_LOUD else np.float32(0.0)
-        rows[n, 2 * pair + 1] = b if abs(b) < _TOO_LOUD else np.float32(0.0)
-
-
-@compiled
-def scatter(rows: Any, pair: int, left: Any, right: Any, count: int) -> None:
-    """Bring `count` frames of a pair's lanes back to two channels."""
-    for n in range(count):
-        left[n] = rows[n, 2 * pair]
-        right[n] = rows[n, 2 * pair + 1]
-
-
-@compiled
 def bus_pair(number: int, part: int) -> int:
     """Return which pair of the decks' bank the bus `part` of deck `number` is."""
     return DECKS * part + number
@@ -301,6 +283,36 @@ def _runs(pairs: int, moves: int, used: int, half: int) -> bool:
     """Say whether there is something to do for half a bank: what moves goes on moving where nothing sounds."""
     own = pairs >> (half * _HALF_PAIRS) & ((1 << _HALF_PAIRS) - 1)
     return own != 0 and (moves != 0 or own & (used >> (half * _HALF_PAIRS)) != 0)
+
+
+@compiled
+def gather(
+    bank: Any, rows: Any, base: int, half_stride: int, pair_stride: int, row_stride: int, used: int, count: int
+) -> None:
+    """Lay `count` frames of the channels at `base` (`lane_rows`) into the lanes; those not in `used` are silent.
+
+    Strides in floats: from one half of the pairs to the other, from pair to pair, from left to right.
+    Post: half a bank that has nothing to do is left as it is.
+    """
+    for half in range(2):
+        first = half * _HALF_PAIRS
+        if _runs(bank.eq_pairs | bank.filter_pairs, bank.eq_moves | bank.filter_moves, used, half):
+            gather_half(
+                rows.ctypes.data + half * _HALF_BYTES, base + 4 * half * half_stride, pair_stride, row_stride,
+                used >> first, (count + HALF - 1) // HALF,
+            )  # fmt: skip
+
+
+@compiled
+def scatter(rows: Any, base: int, half_stride: int, pair_stride: int, row_stride: int, used: int, count: int) -> None:
+    """Bring `count` frames of the pairs in `used` back from the lanes to their channels."""
+    for half in range(2):
+        first = half * _HALF_PAIRS
+        if used >> first & ((1 << _HALF_PAIRS) - 1):
+            scatter_half(
+                rows.ctypes.data + half * _HALF_BYTES, base + 4 * half * half_stride, pair_stride, row_stride,
+                used >> first, (count + HALF - 1) // HALF,
+            )  # fmt: skip
 
 
 @compiled

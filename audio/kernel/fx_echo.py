@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from audio.kernel.atomics import put_float
+from audio.kernel.atomics import float_at, put_float
 from audio.kernel.compiled import compiled
 from audio.kernel.fx_beat import frames_of
 from audio.kernel.fx_state import TICK, choice_of, past, smooth, tone_share
@@ -42,8 +42,41 @@ def tick_echo(k: Any, unit: Any, beat: Any) -> None:
 
 
 @compiled
+def _run_steady(unit: Any, rows: Any, count: int) -> None:
+    """Turn `count` frames of `rows` into their echo while the delay stays."""
+    state, share, knob, step = unit.state, unit.value[_SHARE], unit.param[1], unit.param_step[1]
+    low_left, low_right = state[0], state[1]
+    memory, place, last, near = unit.memory, unit.place, unit.line - 1, unit.near
+    unheard = near - unit.filled
+    for n in range(count):
+        knob += step
+        feedback = np.float32(MOST_FEEDBACK) * knob
+        left, right = np.float32(0.0), np.float32(0.0)
+        if n >= unheard:
+            at = 2 * ((place + n - near) & last)
+            left, right = float_at(memory, at), float_at(memory, at + 1)
+        if share == 1.0:
+            low_left, low_right = left, right
+        else:
+            low_left += share * (left - low_left)
+            low_right += share * (right - low_right)
+        at = 2 * ((place + n) & last)
+        put_float(memory, at, rows[0, n] + feedback * low_left)
+        put_float(memory, at + 1, rows[1, n] + feedback * low_right)
+        rows[0, n] = low_left
+        rows[1, n] = low_right
+    state[0], state[1] = low_left, low_right
+    unit.param[1] = knob
+    unit.place += count
+    unit.filled += count
+
+
+@compiled
 def run_echo(unit: Any, rows: Any, count: int) -> None:
     """Turn `count` frames of `rows` into their echo."""
+    if unit.blend.left == 0 and unit.blend.value == 0.0:
+        _run_steady(unit, rows, count)
+        return
     share = unit.value[_SHARE]
     for n in range(count):
         unit.param[1] += unit.param_step[1]

@@ -14,27 +14,13 @@ from llvmlite import ir
 from numba.core import types
 
 from audio.kernel.compiled import in_llvm
-from audio.kernel.lanes import FLOAT, FLOATS, WORD, Loop, load_vector, shuffle, splat, store_vector
+from audio.kernel.lanes import FLOAT, FLOATS, WORD, Loop, load_vector, splat, store_vector, turned
 
 LINES: Final = 8
 GROUP: Final = 8
 """Frames taken at once."""
 
 _ZERO: Final = ir.Constant(ir.VectorType(FLOAT, GROUP), [0.0] * GROUP)
-
-
-def _turned(builder: Any, rows: list[Any]) -> list[Any]:
-    """Emit the transpose of eight vectors of eight."""
-    for span in (4, 2, 1):
-        upper = [lane if not lane & span else 8 + lane - span for lane in range(8)]
-        lower = [lane + span if not lane & span else 8 + lane for lane in range(8)]
-        turned = list(rows)
-        for n in range(8):
-            if not n & span:
-                turned[n] = shuffle(builder, rows[n], rows[n + span], upper)
-                turned[n + span] = shuffle(builder, rows[n], rows[n + span], lower)
-        rows = turned
-    return rows
 
 
 def _mixed(builder: Any, lines: list[Any]) -> list[Any]:
@@ -103,11 +89,11 @@ def line_groups(
             store_vector(builder, builder.fmul(total, level), side, loop.offset)
         low = loop.carried[0]
         frames = []
-        for frame in _turned(builder, heard):
+        for frame in turned(builder, heard):
             follows = builder.fadd(low, builder.fmul(share, builder.fsub(frame, low)))
             low = builder.select(is_open, frame, follows)
             frames.append(builder.fmul(low, decay))
-        for line, mixed in enumerate(_mixed(builder, _turned(builder, frames))):
+        for line, mixed in enumerate(_mixed(builder, turned(builder, frames))):
             store_vector(builder, builder.fadd(fed[line & 1], builder.fmul(scale, mixed)), feeds[line], loop.offset)
         (low,) = loop.end([low])
         store_vector(builder, low, kept, 0)

@@ -134,26 +134,44 @@ def _play(k: Any, unit: Any, beat: Any, frame: int, count: int) -> None:
 
 
 @compiled
+def _last_loud(rows: Any, count: int) -> int:
+    """Return the last of `count` frames that has not died away, -1 if all have."""
+    for back in range(count):
+        n = count - 1 - back
+        if abs(rows[0, n]) > QUIET or abs(rows[1, n]) > QUIET:
+            return n
+    return -1
+
+
+@compiled
 def _piece(k: Any, unit: Any, beat: Any, bus: Any, at: int, count: int) -> None:
     """Take frames `at` to `at + count` of the bus through the unit. Pre: no tick lies behind the first of them."""
     rows = k.fx_rows
-    loud = -1
-    for n in range(count):
-        send = np.float32(advance(unit.send))
-        for channel in range(2):
-            value = bus[channel, at + n] * send
-            rows[channel, n] = value
-            if abs(value) > QUIET:
-                loud = n
+    left, right = bus[0], bus[1]
+    steady = unit.send.left == 0 and unit.dry.left == 0 and unit.wet.left == 0
+    send, dry, wet = unit.send.value, unit.dry.value, unit.wet.value
+    if steady:
+        for n in range(count):
+            rows[0, n] = left[at + n] * send
+            rows[1, n] = right[at + n] * send
+    else:
+        for n in range(count):
+            send = np.float32(advance(unit.send))
+            rows[0, n] = left[at + n] * send
+            rows[1, n] = right[at + n] * send
+    loud = _last_loud(rows, count)
     _play(k, unit, beat, k.frame + at, count)
     unit.fresh = 0
-    for n in range(count):
-        dry, wet = np.float32(advance(unit.dry)), np.float32(advance(unit.wet))
-        for channel in range(2):
-            value = rows[channel, n]
-            if abs(value) > QUIET and n > loud:
-                loud = n
-            bus[channel, at + n] = bus[channel, at + n] * dry + value * wet
+    loud = max(loud, _last_loud(rows, count))
+    if steady:
+        for n in range(count):
+            left[at + n] = left[at + n] * dry + rows[0, n] * wet
+            right[at + n] = right[at + n] * dry + rows[1, n] * wet
+    else:
+        for n in range(count):
+            dry, wet = np.float32(advance(unit.dry)), np.float32(advance(unit.wet))
+            left[at + n] = left[at + n] * dry + rows[0, n] * wet
+            right[at + n] = right[at + n] * dry + rows[1, n] * wet
     if loud >= 0:
         unit.rings_until = max(unit.rings_until, k.frame + at + loud + 1 + unit.memory_frames)
 

@@ -25,10 +25,8 @@ from llvmlite import ir
 from numba.core import types
 
 from audio.kernel.compiled import in_llvm
+from audio.kernel.lane_rows import HALF
 from audio.kernel.lanes import FLOAT, FLOATS, LANES, WORD, Loop, load_vector, splat, store_vector
-
-HALF: Final = LANES // 2
-"""Lanes that are filtered at once."""
 
 SECTIONS: Final = 12
 """Sections of the isolator: five for each split, two for the all-pass of the low band."""

@@ -97,12 +97,26 @@ class Loop:
         """End the body; `following` is what the next turn, or whoever comes after the loop, carries on with."""
         builder = self._builder
         turn = builder.add(self._turn, WORD(1))
-        self._turn.add_incoming(turn, self._body)
+        self._turn.add_incoming(turn, builder.block)
         for phi, value in zip(self.carried, following, strict=True):
-            phi.add_incoming(value, self._body)
+            phi.add_incoming(value, builder.block)
         builder.cbranch(builder.icmp_signed("<", turn, self._groups), self._body, self._after)
         builder.position_at_end(self._after)
         return following
+
+
+def turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """Emit the transpose of eight vectors of eight."""
+    for span in (4, 2, 1):
+        upper = [lane if not lane & span else 8 + lane - span for lane in range(8)]
+        lower = [lane + span if not lane & span else 8 + lane for lane in range(8)]
+        turned = list(rows)
+        for n in range(8):
+            if not n & span:
+                turned[n] = shuffle(builder, rows[n], rows[n + span], upper)
+                turned[n + span] = shuffle(builder, rows[n], rows[n + span], lower)
+        rows = turned
+    return rows
 
 
 _ZERO: Final = ir.Constant(VECTOR, [0.0] * LANES)

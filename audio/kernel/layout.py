@@ -413,6 +413,8 @@ STATE: Final = np.dtype(
         ("places", "<i8", (BATCH,)),
         ("weights", "<f4", (BATCH, 2 * TAPS)),
         ("gathered", "<f4", (2 * TAPS,)),
+        ("sources", "<i8", (STEM_SLOTS,)),
+        ("targets", "<i8", (STEM_SLOTS,)),
         # Rings between the kernel and its host.
         ("host_produced", PRODUCED),
         ("host_consumed", CONSUMED),

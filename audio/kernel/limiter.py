@@ -17,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from audio.kernel.atomics import copy_bytes
 from audio.kernel.compiled import Single, compiled
-from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS, peak_groups
+from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS, level_groups, peak_groups
 from audio.kernel.layout import LOOK_AHEAD, LOOK_BACK, WINDOW
 
 CEILING: Final = np.float32(10.0 ** (-1.0 / 20.0))
@@ -85,11 +86,12 @@ def _find_peaks(k: Any, left: Any, right: Any, count: int) -> bool:
     high = np.float32(0.0)
     for channel in range(2):
         row = left if channel == 0 else right
-        for n in range(_WAY):
+        copy_bytes(history[channel].ctypes.data + 4 * _WAY, row.ctypes.data, 4 * count)
+        groups = (_WAY + count) // LANES
+        if groups:
+            high = max(high, level_groups(history[channel].ctypes.data, groups)[0])
+        for n in range(groups * LANES, _WAY + count):
             high = max(high, abs(history[channel, n]))
-        for n in range(count):
-            history[channel, _WAY + n] = row[n]
-            high = max(high, abs(row[n]))
     if high * LARGEST <= CEILING:
         return False
     peak_groups(
@@ -102,8 +104,11 @@ def _find_peaks(k: Any, left: Any, right: Any, count: int) -> bool:
 @compiled
 def delay(ring: Any, left: Any, right: Any, place: int, count: int) -> None:
     """Delay two channels by LOOK_AHEAD frames, in place, by way of `ring`, from its place `place` on."""
+    at = place - 1
     for n in range(count):
-        at = (place + n) % LOOK_AHEAD
+        at += 1
+        if at == LOOK_AHEAD:
+            at = 0
         a, b = ring[0, at], ring[1, at]
         ring[0, at] = left[n]
         ring[1, at] = right[n]

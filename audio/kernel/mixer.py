@@ -17,11 +17,11 @@ import numpy as np
 from audio.kernel.bank import bus_pair, forget_pair, gather, is_on, run_bank, scatter
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.fx_unit import run_deck_effects, sleep_deck_effects
-from audio.kernel.lanes import LANES
-from audio.kernel.layout import AROUND, BUS_PAIRS, OUTPUT_PAIRS, THROUGH
+from audio.kernel.lane_rows import TOO_LOUD
+from audio.kernel.layout import AROUND, BUS_PAIRS, OUTPUT_PAIRS, SEGMENT, THROUGH
 from audio.kernel.loudness import listen
 from audio.kernel.ramps import advance
-from audio.kernel.strip import TOO_LOUD, follow_route, gain_both, is_awake, is_steady, meter, pair_of, pass_by
+from audio.kernel.strip import follow_route, gain_both, is_awake, is_steady, meter, pair_of, pass_by
 from audio.units import BUS_CHANNELS, DECKS
 
 FIRST_DECK_PAIR: Final = BUS_PAIRS - DECKS
@@ -64,10 +64,9 @@ def _clean(part: Any, count: int) -> None:
     """Silence what is no sound."""
     left, right = part[0], part[1]
     for n in range(count):
-        if not abs(left[n]) < TOO_LOUD:
-            left[n] = np.float32(0.0)
-        if not abs(right[n]) < TOO_LOUD:
-            right[n] = np.float32(0.0)
+        a, b = left[n], right[n]
+        left[n] = a if abs(a) < TOO_LOUD else np.float32(0.0)
+        right[n] = b if abs(b) < TOO_LOUD else np.float32(0.0)
 
 
 @compiled
@@ -102,30 +101,29 @@ def _filter_decks(k: Any, count: int) -> None:
     bank, rows = k.deck_bank, k.lanes
     pairs = bank.eq_pairs | bank.filter_pairs
     longest, used = 0, 0
-    for n in range(count):
-        for lane in range(LANES):
-            rows[n, lane] = np.float32(0.0)
     for number in range(DECKS):
         deck = k.decks[number]
         run = min(count, deck.heard_until - k.frame)
         for part in range(2):
             pair = bus_pair(number, part)
             if run > 0 and pairs >> pair & 1 and (part == THROUGH or deck.aside):
-                bus = k.deck_bus[number, part]
-                gather(rows, pair, bus[0], bus[1], run)
                 longest = max(longest, run)
                 used |= 1 << pair
     if longest == 0:
         return
+    buses = k.deck_bus[0].ctypes.data
+    gather(bank, rows, buses, 2 * SEGMENT, 4 * SEGMENT, SEGMENT, used, longest)
     run_bank(k, bank, rows, used, longest)
+    scatter(rows, buses, 2 * SEGMENT, 4 * SEGMENT, SEGMENT, used, longest)
+    # A bus that is not heard for so long is silent to the end.
     for number in range(DECKS):
-        deck = k.decks[number]
-        run = min(count, deck.heard_until - k.frame)
+        run = min(count, k.decks[number].heard_until - k.frame)
         for part in range(2):
-            pair = bus_pair(number, part)
-            if used >> pair & 1:
+            if used >> bus_pair(number, part) & 1:
                 bus = k.deck_bus[number, part]
-                scatter(rows, pair, bus[0], bus[1], run)
+                for n in range(run, longest):
+                    bus[0, n] = np.float32(0.0)
+                    bus[1, n] = np.float32(0.0)
 
 
 @compiled

@@ -21,10 +21,10 @@ from audio.kernel.compiled import Single, compiled
 from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.heads import decide, is_copy, is_over, pace_of, place_of, slew
-from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE
+from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE, SEGMENT
 from audio.kernel.memory import between_frames, frame_at, may_read
 from audio.kernel.ramps import advance, snap
-from audio.kernel.sinc import FRACTION_BITS, TAPS, interpolate, weigh, width_of
+from audio.kernel.sinc import FRACTION_BITS, WIDTH, interpolate, lay_32, weigh, width_of
 from audio.kernel.stretched import lay_stretched
 from audio.units import STEM_SLOTS
 
@@ -74,14 +74,39 @@ def _lay_between(
     if may_read(slot, low, high):
         audio = slot.audio - 8 * back
         for n in range(count):
-            a, b = interpolate(audio + 8 * places[n], weights + n * 8 * TAPS, width)
+            a, b = interpolate(audio + 8 * places[n], weights + n * 8 * width, width)
             left[start + n] += a * gain
             right[start + n] += b * gain
     else:
         for n in range(count):
-            a, b = between_frames(slot, places[n] - shift, width, weights + n * 8 * TAPS, address + _GATHERED)
+            a, b = between_frames(slot, places[n] - shift, width, weights + n * 8 * width, address + _GATHERED)
             left[start + n] += a * gain
             right[start + n] += b * gain
+
+
+@compiled
+def _lay_stems(
+    k: Any, address: int, deck: Any, tape: Any, mask: int, start: int, count: int, width: int, gain: Single
+) -> None:
+    """Add `count` frames of the stems in `mask` to their buses: all of them at once where every tap may be read."""
+    places = k.places
+    parts = 0
+    for slot in range(STEM_SLOTS):
+        if mask >> slot & 1:
+            stem, shift = tape.stems[slot], deck.layers[slot].shift
+            back = width // 2 - 1 + shift
+            low, high = min(places[0], places[count - 1]) - back, max(places[0], places[count - 1]) - back + width
+            if width == WIDTH and may_read(stem, low, high):
+                k.sources[parts] = stem.audio - 8 * back
+                k.targets[parts] = k.bus[slot, 0].ctypes.data + 4 * start
+                parts += 1
+            else:
+                _lay_between(k, address, stem, slot, start, count, width, gain, shift)
+    if parts:
+        lay_32(
+            k.sources.ctypes.data, k.targets.ctypes.data, parts, places.ctypes.data, address + _WEIGHTS, count, SEGMENT,
+            gain,
+        )  # fmt: skip
 
 
 @compiled
@@ -92,9 +117,10 @@ def _weigh_batch(k: Any, address: int, head: Any, speed: float, count: int) -> N
     weights = address + _WEIGHTS
     places = k.places
     fast = abs(speed)
+    row = 8 * width_of(fast)
     for n in range(count):
         places[n] = index
-        weigh(k.table, weights + n * 8 * TAPS, fast, fraction)
+        weigh(k.table, weights + n * row, fast, fraction)
         fraction += pace
         index += fraction >> FRACTION_BITS
         fraction &= _FRACTION_MASK
@@ -148,10 +174,7 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
     for start in range(0, count, BATCH):
         batch = min(BATCH, count - start)
         _weigh_batch(k, address, head, speed, batch)
-        for slot in range(STEM_SLOTS):
-            if mask >> slot & 1:
-                shift = deck.layers[slot].shift
-                _lay_between(k, address, tape.stems[slot], slot, start, batch, width, gain, shift)
+        _lay_stems(k, address, deck, tape, mask, start, batch, width, gain)
         if mask >> MIX_BUS & 1:
             _lay_between(k, address, tape.mix, MIX_BUS, start, batch, width, gain, 0)
 

@@ -28,6 +28,7 @@ from audio.kernel.lanes import (
     HALF_WORD,
     LANES,
     VECTOR,
+    WORD,
     Loop,
     add,
     load_vector,
@@ -150,6 +151,45 @@ def _dot_32(typingctx: Any, audio: Any, weights: Any) -> Any:
         return _pair(context, builder, total)
 
     return _PAIR(types.intp, types.intp), codegen
+
+
+@in_llvm
+def lay_32(
+    typingctx: Any, sources: Any, targets: Any, parts: Any, places: Any, weights: Any, count: Any, stride: Any,
+    gain: Any,
+) -> Any:  # fmt: skip
+    """Add `count` frames of each of `parts` (both at least 1) sounds to its row: what `_dot_32` gives, times `gain`.
+
+    `sources`: an address for each part, at which the first tap of place 0 lies; `targets`: the address of its left
+    row, with the right one `stride` floats behind it; `places`: a word for each frame; `weights`: 64 for each frame. A
+    frame's weights stay in registers while all parts are gone through.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = WORD.as_pointer()
+        of, to, at = (builder.inttoptr(args[n], words) for n in (0, 1, 3))
+        parts, stride, gain = args[2], args[6], args[7]
+        row = builder.inttoptr(args[4], FLOATS)
+        frames = Loop(builder, args[5], [], 1)
+        n = frames.offset
+        own = builder.gep(row, [builder.mul(n, WORD(2 * WIDTH))])
+        taps = [load_vector(builder, own, LANES * group) for group in range(4)]
+        place = builder.mul(builder.load(builder.gep(at, [n])), WORD(8))
+        loop = Loop(builder, parts, [], 1)
+        start = builder.load(builder.gep(of, [loop.offset]))
+        sound = builder.inttoptr(builder.add(start, place), FLOATS)
+        pieces = [builder.fmul(load_vector(builder, sound, LANES * group), taps[group]) for group in range(4)]
+        total = builder.fadd(builder.fadd(pieces[0], pieces[1]), builder.fadd(pieces[2], pieces[3]))
+        both = reduce(builder, total, add, LANES, 2)
+        left = builder.gep(builder.inttoptr(builder.load(builder.gep(to, [loop.offset])), FLOATS), [n])
+        for channel, target in enumerate((left, builder.gep(left, [stride]))):
+            value = builder.fmul(builder.extract_element(both, HALF_WORD(channel)), gain)
+            builder.store(builder.fadd(builder.load(target), value), target)
+        loop.end([])
+        frames.end([])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7, types.float32), codegen
 
 
 @in_llvm

@@ -17,16 +17,15 @@ import numpy as np
 
 from audio.kernel.bank import PAIRS, bus_pair, forget_pair, gather, is_on, run_bank, scatter
 from audio.kernel.compiled import Single, compiled
+from audio.kernel.lane_rows import TOO_LOUD
 from audio.kernel.lanes import LANES, level_groups, stem_groups
-from audio.kernel.layout import AROUND, MIX_BUS, THROUGH
+from audio.kernel.layout import AROUND, MIX_BUS, SEGMENT, THROUGH
 from audio.kernel.ramps import advance, advance_rate, glide, snap
 from audio.units import STEM_SLOTS
 
 _ENERGY_FRAMES: Final = 4096
 _ENERGY_SHARE: Final = np.float32(0.2)
 _CUT_WIDTH: Final = 0.05
-TOO_LOUD: Final = np.float32(1e6)
-"""What is not below this is no sound and counts as silence."""
 _RING_S: Final = 0.5
 """Seconds after which nothing is left of what a filter heard."""
 
@@ -213,18 +212,11 @@ def _stem_split(k: Any, deck: Any, slot: int, at: int, count: int) -> Single:
 def _filter_stems(k: Any, deck: Any, count: int) -> None:
     """Take the first `count` frames of the stems' buses through their bank, and mark those that may sound now."""
     bank = deck.stem_bank
-    rows = k.lanes
     pairs = bank.eq_pairs | bank.filter_pairs
-    for n in range(count):
-        for lane in range(LANES):
-            rows[n, lane] = np.float32(0.0)
-    for slot in range(PAIRS):
-        if pairs >> slot & 1:
-            gather(rows, slot, k.bus[slot, 0], k.bus[slot, 1], count)
-    run_bank(k, bank, rows, pairs, count)
-    for slot in range(PAIRS):
-        if pairs >> slot & 1:
-            scatter(rows, slot, k.bus[slot, 0], k.bus[slot, 1], count)
+    buses = k.bus[0].ctypes.data
+    gather(bank, k.lanes, buses, PAIRS * SEGMENT, 2 * SEGMENT, SEGMENT, pairs, count)
+    run_bank(k, bank, k.lanes, pairs, count)
+    scatter(k.lanes, buses, PAIRS * SEGMENT, 2 * SEGMENT, SEGMENT, pairs, count)
     deck.touched |= pairs
 
 
@@ -237,13 +229,19 @@ def _stems(k: Any, deck: Any, at: int, count: int) -> None:
     to_left, to_right = deck_left[at : at + count], deck_right[at : at + count]
     if is_on(deck.stem_bank):
         _filter_stems(k, deck, count)
-    mix_left, mix_right = bus[MIX_BUS, 0], bus[MIX_BUS, 1]
-    gain_both(mix_left, mix_right, deck.stand_in, count)
-    for n in range(count):
-        to_left[n] = mix_left[n]
-        to_right[n] = mix_right[n]
-        mix_left[n] = np.float32(0.0)
-        mix_right[n] = np.float32(0.0)
+    if deck.touched >> MIX_BUS & 1:
+        mix_left, mix_right = bus[MIX_BUS, 0], bus[MIX_BUS, 1]
+        gain_both(mix_left, mix_right, deck.stand_in, count)
+        for n in range(count):
+            to_left[n] = mix_left[n]
+            to_right[n] = mix_right[n]
+            mix_left[n] = np.float32(0.0)
+            mix_right[n] = np.float32(0.0)
+    else:
+        pass_by(deck.stand_in, count)
+        for n in range(count):
+            to_left[n] = np.float32(0.0)
+            to_right[n] = np.float32(0.0)
     fall = k.peak_fall ** np.float32(count)
     fold = (k.frame + at + count) % _ENERGY_FRAMES == 0
     for slot in range(STEM_SLOTS):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from audio.commands import CommandKind, Commands, command, join
+from audio.host import KernelHost, SlotMemory
 from audio.kernel.bank import CROSSOVERS_HZ, FILTER_Q, HIGH_PASS_HZ, LOW_PASS_HZ
+from audio.units import DECKS, STEM_SLOTS
 from tests.audio.kernel.listening import (
     FADE,
     Sound,
@@ -206,6 +208,38 @@ def test_block_size_changes_no_bit(size: int | str, reference: Sound) -> None:
     host = host_with(mixed(stems), *busy(24_000), stems=whole(stems))
     assert np.array_equal(in_blocks(host, sizes), reference)
     assert np.isfinite(reference).all() and np.abs(reference).max() > 0.1
+
+
+@pytest.mark.parametrize("slot", range(1, STEM_SLOTS))
+def test_every_stem_has_the_same_filters(slot: int) -> None:
+    def filtered(slot: int) -> Sound:
+        sent = command(KIND.STEM_EQ_LOW, 0, slot, a=0.3), command(KIND.STEM_FILTER, 0, slot, a=0.4)
+        return host_with(noise(9000, 5), on(), *sent, stems=whole({slot: noise(9000, 6)})).render(6000)
+
+    assert np.array_equal(filtered(slot), filtered(0)) and filtered(slot).any()
+
+
+@pytest.mark.parametrize("deck", range(1, DECKS))
+def test_every_deck_has_the_same_filters(deck: int) -> None:
+    def filtered(deck: int) -> Sound:
+        host = KernelHost()
+        host.load(deck, 1, SlotMemory.whole(noise(9000, 5)))
+        sent = command(KIND.DECK_EQ, deck, 1, a=0.3), command(KIND.DECK_FILTER, deck, a=-0.4)
+        host.send(join([command(KIND.DECK_ASSIGN, deck, a=1), on(deck), *sent]))
+        return host.render(6000)
+
+    assert np.array_equal(filtered(deck), filtered(0)) and filtered(deck).any()
+
+
+@pytest.mark.parametrize("block", [1, 64, 128])
+def test_what_goes_past_the_effects_goes_through_the_same_filters(block: int) -> None:
+    def filtered(send: float) -> Sound:
+        knobs = [command(KIND.DECK_EQ, 0, 0, a=0.3), command(KIND.DECK_FILTER, 0, a=0.4)]
+        later = [command(KIND.DECK_EQ, 0, 0, a=1.5, frame=3000), command(KIND.STEM_SEND, 0, 0, a=send, frame=3007)]
+        host = host_with(noise(9000, 5), on(), *knobs, *later, stems=whole({0: noise(9000, 6)}))
+        return in_blocks(host, [block] * (6016 // block))
+
+    assert np.abs(filtered(0.0) - filtered(1.0)).max() < 1e-6 and filtered(1.0).any()
 
 
 def test_silence_stays_silence() -> None:

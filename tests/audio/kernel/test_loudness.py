@@ -5,6 +5,7 @@ import pytest
 
 from audio.commands import CommandKind, command, join
 from audio.host import KernelHost, SlotMemory
+from audio.units import DECKS
 from pipeline.analysis.loudness import lufs_of
 from tests.audio.kernel.listening import Sound, decibels, host_with, noise, on
 
@@ -27,6 +28,16 @@ def test_a_stereo_tone_of_1_khz_reads_its_level(dbfs: float, reading: float) -> 
     assert float(snapshot["momentary"]) == pytest.approx(reading, abs=0.1)
     assert float(snapshot["decks"][0]["loudness"]) == pytest.approx(reading, abs=0.1)
     assert float(snapshot["decks"][1]["loudness"]) == -70.0
+
+
+@pytest.mark.parametrize("deck", range(DECKS))
+def test_every_deck_is_read_alike(deck: int) -> None:
+    host = KernelHost()
+    host.load(deck, 1, SlotMemory.whole(sine(5.0, -23.0)))
+    host.send(join([command(CommandKind.DECK_ASSIGN, deck, a=1), on(deck)]))
+    host.render(4 * 48_000)
+    readings = [float(one["loudness"]) for one in host.snapshot()["decks"]]
+    assert readings.pop(deck) == pytest.approx(-23.0, abs=0.1) and readings == [-70.0] * (DECKS - 1)
 
 
 def test_one_channel_reads_3_db_less() -> None:
