@@ -399,4 +399,5 @@ export const de: Readonly<Record<string, string>> = {
   'Deck 4': 'Deck 4',
   Separation: 'Trennung',
   Analysis: 'Analyse',
+  'More tools': 'Mehr Werkzeuge',
 };

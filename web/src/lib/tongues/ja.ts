@@ -399,4 +399,5 @@ export const ja: Readonly<Record<string, string>> = {
   'Deck 4': 'デッキ4',
   Separation: '分離',
   Analysis: '解析',
+  'More tools': 'その他のツール',
 };
