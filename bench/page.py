@@ -1,6 +1,7 @@
 """Frame times of the page with four decks that scroll, in headless Chromium, against an empty page in the same browser.
 
-Owner: `make bench`. The page is the built one on the tests' pretended server, so that neither engine nor workers take part.
+Owner: `make bench`. The page is the built one on the tests' pretended server, so that neither engine nor workers take
+part.
 Units: milliseconds between two frames. Headless Chromium without a graphics card draws by the processor: what a machine
 with one shows is better than this.
 """
@@ -17,7 +18,9 @@ from tests.web.mock_server import MockServer, RunningMock, furnish
 SECONDS: Final = 8.0
 _WATCH: Final = """seconds => new Promise(done => {
     const times = []; let before = performance.now(); const end = before + seconds * 1000;
-    const step = now => { times.push(now - before); before = now; now < end ? requestAnimationFrame(step) : done(times); };
+    const step = now => {
+        times.push(now - before); before = now; now < end ? requestAnimationFrame(step) : done(times);
+    };
     requestAnimationFrame(step);
 })"""
 

@@ -1,7 +1,7 @@
 """`make screenshots`: pictures of every view of the page in both themes and three sizes, from the running program.
 
-Owner: the command line; needs Chromium. Sizes in CSS pixels. All pictures go to `docs/pictures/views`, which git does not
-keep; those that the docs show are kept beside it. Each is cut down to 128 colours where Pillow is there, and is small.
+Owner: the command line; needs Chromium. Sizes in CSS pixels. All pictures go to `docs/pictures/views`, which git does
+not keep; those that the docs show are kept beside it. Each is cut down to 128 colours where Pillow is there.
 """
 
 import shutil
@@ -21,9 +21,10 @@ SIZES = {"laptop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
 VIEWS = ("play", "practice", "pads", "setlist", "stage", "library", "track", "system/jobs", "system/engine",
          "system/settings")  # fmt: skip
 KEPT = {
-    "play-laptop-dark": "desktop", "play-tablet-dark": "tablet", "play-phone-dark": "phone", "play-laptop-light": "light",
-    "practice-laptop-dark": "practice", "library-laptop-dark": "library", "pads-laptop-dark": "pads",
-    "setlist-laptop-light": "setlist", "track-laptop-dark": "analysis", "stage-tablet-dark": "stage",
+    "play-laptop-dark": "desktop", "play-tablet-dark": "tablet", "play-phone-dark": "phone",
+    "play-laptop-light": "light", "practice-laptop-dark": "practice", "library-laptop-dark": "library",
+    "pads-laptop-dark": "pads", "setlist-laptop-light": "setlist", "track-laptop-dark": "analysis",
+    "stage-tablet-dark": "stage",
 }  # fmt: skip
 """What the docs show, by the name they know it by."""
 
