@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 SECTIONS: Final = (
-    "kernel", "stretch", "nulls", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar"
+    "kernel", "stretch", "nulls", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar", "page",
 )  # fmt: skip
 
 

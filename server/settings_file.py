@@ -32,8 +32,8 @@ Given = bool | int | float | str | list[str] | None
 
 class SettingView(msgspec.Struct, frozen=True):
     """One setting. `value` is what this run goes by, `next` what the next start will, `source` where `next` comes from
-    (default, file, environment); `pending` where they differ: a change that waits, or a command line that said otherwise.
-    Secrets are empty, `is_set` tells."""
+    (default, file, environment); `pending` where they differ: a change that waits, or a command line that said
+    otherwise. Secrets are empty, `is_set` tells."""
 
     key: str
     kind: str

@@ -34,6 +34,7 @@ def page_routes(services: HttpServices, limits: Limits, dist: Path = DIST) -> li
     page = _Page(services, limits, files)
     return [
         Route("/", page.index, methods=["GET", "HEAD"]),
+        Route("/stage", page.stage, methods=["GET", "HEAD"]),
         Route("/login", page.login, methods=["GET", "HEAD"]),
         Route("/{path:path}", page.file, methods=["GET", "HEAD"]),
         Route("/{path:path}", _nothing, methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
@@ -57,6 +58,10 @@ class _Page:
             return error_answer(NotFound())
         # The build names assets by their content.
         return await self._send(request, path, _FOREVER if path.startswith("assets/") else _ASK)
+
+    async def stage(self, _request: Request) -> Response:
+        """Lead to the stage screen, which a second display can be sent to by a plain address."""
+        return RedirectResponse("/#stage", 303, {"Cache-Control": "no-store"})
 
     async def login(self, request: Request) -> Response:
         if request.method != "GET":

@@ -37,15 +37,16 @@ from control.registry import listing
 from server import protocol
 from server.live import LiveHub
 from server.session.effects import EngineCommand
-from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, EngineRestored, StemsReady
+from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, EngineRestored, PadLoaded, StemsReady
 from server.session.show import Show
 from tests.web.mock_playlists import MockPlaylists, refusal
+from tests.web.mock_views import MockViews, analysis_of
 
 RATE: Final = 48_000
 DIST: Final = Path(__file__).resolve().parents[2] / "web" / "dist"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """As strict as the page must bear."""
 
@@ -76,7 +77,7 @@ class FakeTrack:
             "id": self.id, "title": self.title, "artist": self.artist or None,
             "album": self.album or None, "genre": self.genre or None, "year": self.year, "duration": self.duration,
             "bpm": None, "key": None, "jobs": list(reversed(self.jobs)), "stems": stems, "status": "completed",
-            "analysis": {"tempo": self.tempo, "key": self.key} if self.tempo else None,
+            "analysis": analysis_of(self.tempo, self.key, self.duration) if self.tempo else None,
         }  # fmt: skip
 
     def waveform(self) -> bytes:
@@ -157,6 +158,17 @@ class ClockDeckhand:
             show.report(StemsReady(deck, token, STEMS.index(stem), 1.0))
         self._mock.on_deck[deck] = (token, track_id)
 
+    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
+        """As the port says; every source is there at once."""
+        track = self._mock.tracks.get(source.split("#")[0].split("@")[0])
+        name = track.title if track else ""
+        asyncio.get_running_loop().call_soon(
+            self._mock.show.report, PadLoaded(bank, pad, token, source, name, 4.0 if track else 0.0)
+        )
+
+    def save_bank(self, bank: int, pads: Sequence[object]) -> None:
+        """As the port says; nothing is stored."""
+
     def eject(self, deck: int) -> None:
         """As the port says."""
         self._wanted[deck] = 0
@@ -172,6 +184,7 @@ class MockServer:
         self.tracks: dict[str, FakeTrack] = {}
         self.batches: list[dict[str, Any]] = []
         self.playlists = MockPlaylists(self.tracks)
+        self.views = MockViews(self)
         self.on_deck: dict[int, tuple[int, str]] = {}
         self.deckhand = ClockDeckhand(self)
         self.show = Show(self.deckhand)
@@ -251,7 +264,10 @@ class MockServer:
             track for track in reversed(self.tracks.values())
             if all(word in f"{track.title} {track.artist}".lower() for word in words)
         ]  # fmt: skip
-        return JSONResponse({"tracks": [track.as_json() for track in found], "total": len(found), "cursor": None})
+        rows = [track.as_json() for track in found]
+        for row in rows:  # as the real one, which keeps details for the track itself
+            row["analysis"] = row["analysis"] and {**row["analysis"], "features": {}}
+        return JSONResponse({"tracks": rows, "total": len(found), "cursor": None})
 
     async def _upload(self, request: Request) -> Response:
         async with request.form() as form:
@@ -430,6 +446,7 @@ class MockServer:
             Route("/api/tracks/{id}/separate", self._separate, methods=["POST"]),
             Route("/api/tracks/{id}/analyze", self._analyze, methods=["POST"]),
             *self.playlists.routes(),
+            *self.views.routes(),
             Route("/api/jobs", self._jobs),
             Route("/api/jobs/{id}/cancel", self._cancel, methods=["POST"]),
             Route("/api/jobs/{id}/retry", self._retry, methods=["POST"]),

@@ -291,7 +291,7 @@ def test_everything_fits_and_can_be_touched(browser: Browser, server: RunningMoc
     set_control(server, "/deck/1/load", track_id(server, "Paper"))
     page = browser.open_page(server.url, width=width, height=height, touch=True)
     expect(page.get_by_role("article", name="Deck 1").get_by_role("heading", name="Paper Lanterns")).to_be_visible()
-    views = ["Mixer", "Library", "1"] if width < 600 else [""]
+    views = ["Mixer", "Library", "Deck 1"] if width < 600 else [""]
     for view in views:
         if view:
             page.get_by_role("navigation").get_by_role("button", name=view, exact=True).click()

@@ -73,6 +73,16 @@ async def test_what_is_missing_is_told_and_queued_once(api: httpx2.AsyncClient, 
     assert len((await api.post(f"{URL}/check", json={})).json()) == 5
 
 
+async def test_the_arc_tells_what_the_tracks_are(api: httpx2.AsyncClient, tmp_path: Path) -> None:
+    track = (await upload(api, write_wav(tmp_path / "song.wav"))).json()
+    text = '[[entry]]\ntrack = "song.wav"\ntempo = [[0, 108], [32, 100]]\nkey = -2\n[[entry]]\ntrack = "Nobody"\n'
+    await api.put(URL, json={"text": text})
+    known, unknown = (await api.get(f"{URL}/arc")).json()
+    assert known["track_id"] == track["id"] and known["length"] == track["duration"]
+    assert (known["planned"], known["shift"], known["tempo"]) == ([108.0, 100.0], -2.0, None)
+    assert unknown["track_id"] is None and unknown["title"] == "Nobody" and unknown["energy"] is None
+
+
 async def jobs(api: httpx2.AsyncClient, track_id: str) -> list[str]:
     return [job["kind"] for job in (await api.get(f"/api/tracks/{track_id}")).json()["jobs"]]
 

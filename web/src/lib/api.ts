@@ -112,6 +112,13 @@ export function text(value: unknown, otherwise = ''): string {
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : otherwise;
 }
 
+/** A name from a file: whatever stands in it, a page that is to be played on draws no more than this. */
+const LONGEST = 1000;
+
+export function line(value: unknown): string {
+  return text(value).slice(0, LONGEST);
+}
+
 export function number(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
@@ -153,9 +160,9 @@ export function asTrack(row: unknown): Track {
   const analysis = map(found['analysis']);
   return {
     id,
-    title: text(found['title'], 'Untitled') || 'Untitled',
-    artist: text(found['artist']),
-    album: text(found['album']),
+    title: line(found['title']) || 'Untitled',
+    artist: line(found['artist']),
+    album: line(found['album']),
     genre: text(found['genre']),
     year: number(found['year']) || null,
     duration: number(found['duration']),

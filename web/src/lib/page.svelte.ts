@@ -14,6 +14,7 @@ import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { Telemetry } from './telemetry';
+import { t } from './tongue.svelte';
 import { Traces } from './traces.svelte';
 import { Toasts, level } from './toasts.svelte';
 
@@ -29,6 +30,8 @@ export class Page {
   /** Where the decks are, told often enough to be read aloud; what moves on the screen asks `telemetry`. */
   places: Seconds[] = $state.raw([]);
   registry: Map<string, Control> = $state.raw(new Map());
+  /** Nobody answers, and nobody has since this page was opened: it is the kept shell of an earlier visit. */
+  offline = $state(false);
   /** Why the page cannot be used, such as a login that is missing. */
   locked = $state('');
   peers: Peer[] = $state.raw([]);
@@ -121,10 +124,12 @@ export class Page {
     try {
       this.registry = await api.controls();
       this.locked = '';
+      this.offline = false;
     } catch (error) {
       if (error instanceof api.ApiError && (error.status === 401 || error.status === 403)) {
         this.locked = error.message;
       }
+      this.offline = error instanceof api.ApiError && error.code === 'offline';
     } finally {
       this.#registryAsked = false;
     }
@@ -158,6 +163,7 @@ export class Page {
   #hear(message: ServerMessage): void {
     switch (message.type) {
       case 'welcome':
+        if (this.version && this.version !== message.version) this.#renewed();
         this.show.welcome(message);
         this.version = message.version;
         this.engine = message.engine;
@@ -216,6 +222,13 @@ export class Page {
       case 'pong':
         break;
     }
+  }
+
+  /** The server was brought up to date: so is this page, unless a hand is at work in it. */
+  #renewed(): void {
+    const busy = document.querySelector('dialog[open]') ?? document.activeElement?.closest('input, textarea');
+    if (busy) this.toasts.say('info', t('The program was brought up to date: reload this page when you are done.'));
+    else location.reload();
   }
 
   #refused(refusal: Refusal): void {

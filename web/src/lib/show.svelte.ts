@@ -9,6 +9,9 @@ import type { ClientMessage, ErrorMessage, Revision, StateMessage, Value, Welcom
 /** How long a value may stand that the server has not confirmed. */
 export const SETTLE_MS = 700;
 
+/** Texts of the show are drawn no longer than this: lists fit in it, a broken title does not stop the page. */
+const LONGEST = 4000;
+
 interface Pending {
   value: Value;
   id: number;
@@ -56,7 +59,7 @@ export class Show {
 
   text(path: string, otherwise = ''): string {
     const value = this.#shown.get(path);
-    return value === undefined ? otherwise : String(value);
+    return value === undefined ? otherwise : String(value).slice(0, LONGEST);
   }
 
   on(path: string): boolean {
