@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -59,33 +59,37 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+def cluster() -> Iterator[Path]:
+    """A folder that PostgreSQL may own, with a path short enough for its socket."""
     folder = Path(tempfile.mkdtemp(prefix="sfa-pg-"))
-    os.chmod(folder, 0o755)
-    try:
-        async with (
-            embedded_postgres(folder, folder / "run", report=lambda _: None) as postgres,
-            Database(postgres.url()) as db,
-            anyio.create_task_group() as tasks,
-        ):
-            await migrate(db)
-            user = await db.value("INSERT INTO users (email) VALUES ('a@b') RETURNING id")
-            jobs = JobService(db, tmp_path)
-            auth = FakeAuth()
-            site = Site(db, postgres.url(), tmp_path, jobs, WorkerHub(jobs, auth, "test"), auth, user, tasks)
-            site.patience_s = 60.0
-            jobs.on_job, jobs.receiver.on_stretch, jobs.receiver.on_stem = site.on_job, site.on_stretch, site.on_stem
-            site.start(jobs.run)
-            await site.serve()
-            keeper = site.keeper({"pace": 0.05})
-            site.start(keeper.run)
-            try:
-                yield House(site, postgres, keeper)
-            finally:
-                await site.unplug()
-                tasks.cancel_scope.cancel()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def house(tmp_path: Path, cluster: Path) -> AsyncIterator[House]:
+    async with (
+        embedded_postgres(cluster, cluster / "run", report=lambda _: None) as postgres,
+        Database(postgres.url()) as db,
+        anyio.create_task_group() as tasks,
+    ):
+        await migrate(db)
+        user = await db.value("INSERT INTO users (email) VALUES ('a@b') RETURNING id")
+        jobs = JobService(db, tmp_path)
+        auth = FakeAuth()
+        site = Site(db, postgres.url(), tmp_path, jobs, WorkerHub(jobs, auth, "test"), auth, user, tasks)
+        site.patience_s = 60.0
+        jobs.on_job, jobs.receiver.on_stretch, jobs.receiver.on_stem = site.on_job, site.on_stretch, site.on_stem
+        site.start(jobs.run)
+        await site.serve()
+        keeper = site.keeper({"pace": 0.05})
+        site.start(keeper.run)
+        try:
+            yield House(site, postgres, keeper)
+        finally:
+            await site.unplug()
+            tasks.cancel_scope.cancel()
 
 
 async def test_everything_can_go_in_any_order(house: House, request: pytest.FixtureRequest) -> None:
