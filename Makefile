@@ -44,7 +44,7 @@ soak: setup ## ten minutes of everything at once, and what that did to the sound
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 kills: .venv/.ready ## kill workers at 200 random moments, and look whether anything was lost, made twice or left over
-	@$(BIN)/python -m pytest tests/server/jobs/test_random_kills.py --kills 200 -s $(ARGS)
+	@$(BIN)/python -m pytest tests/server/jobs/test_random_kills.py tests/server/jobs/test_bad_days.py --kills 200 -s $(ARGS)
 
 pictures: setup ## draw the waveforms of the docs from what the kernel plays
 	@$(BIN)/python -m scripts.pictures

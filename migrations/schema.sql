@@ -900,3 +900,12 @@ CREATE TABLE sampler_pads (
     steps       text NOT NULL CHECK (steps ~ '^[.1-9]{16}$'),
     PRIMARY KEY (user_id, bank, pad)
 );
+
+-- -------------------------------------------------------------------------------------------------------- attempts
+
+-- What an attempt did, told by the worker while it was at it: the stages with their beginnings in seconds since the
+-- attempt began, what it was made with (engine, versions, parameters), and the lines it logged.
+ALTER TABLE job_attempts
+    ADD COLUMN stages jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN about jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN log text[] NOT NULL DEFAULT '{}';

@@ -26,13 +26,14 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from audio.units import MODEL_RATE
-from pipeline import fetcher_run, jobs
+from pipeline import fetcher_run, job_log, jobs
 from pipeline.broker import Claimed, PostgresBroker
 from pipeline.engines import base
 from pipeline.errors import OutOfMemory, PermanentFailure, PipelineError, TransientFailure
 from pipeline.fetcher import Environment
 from pipeline.fetching import Fetch
 from pipeline.links import parse
+from pipeline.made_with import made_with
 from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
@@ -89,34 +90,40 @@ def _run(context: Context, job: str, body: Callable[[JobLink], dict[str, Any]]) 
     """Run a job to one of the ends above."""
     message = CurrentMessage.get_current_message()
     assert isinstance(message, Claimed)
-    claim = message.claim
     with Spool(context.spool, job) as spool:
-        link = context.client.link(job, claim, spool)
-        try:
-            link.wait_begun()
-            link.result(body(link))
-            spool.clear()
-        except Dropped as dropped:
-            log.info("Job %s is not wanted any more: %s", job, dropped)
-            spool.clear()
-        except Lost:
-            log.warning("Job %s was given to another worker.", job)
-        except Stopping:
-            log.info("Job %s goes back to the queue.", job)
-            context.broker.session.release(claim)
-        except (PermanentFailure, MemoryError) as failure:
-            told = failure if isinstance(failure, PermanentFailure) else OutOfMemory()
-            log.warning("Job %s failed: %s", job, told)
-            _tell(link, str(told), transient=False, code=told.code)
-            spool.clear()
-        except Exception as failure:
-            if not isinstance(failure, PipelineError):
-                log.exception("Job %s failed in a way that nobody thought of.", job)
-                failure = TransientFailure(f"Something in the worker went wrong ({type(failure).__name__}: {failure}).")
-            _tell(link, str(failure), transient=True)
-            raise dramatiq.errors.Retry(str(failure)) from failure
-        finally:
-            context.client.unlink(link)
+        link = context.client.link(job, message.claim, spool)
+        with job_log.about(lambda line: link.note(line=line)):
+            try:
+                _attempt(context, link, body)
+            finally:
+                context.client.unlink(link)
+
+
+def _attempt(context: Context, link: JobLink, body: Callable[[JobLink], dict[str, Any]]) -> None:
+    job, spool = link.job, link.spool
+    try:
+        link.wait_begun()
+        link.result(body(link))
+        spool.clear()
+    except Dropped as dropped:
+        log.info("Job %s is not wanted any more: %s", job, dropped)
+        spool.clear()
+    except Lost:
+        log.warning("Job %s was given to another worker.", job)
+    except Stopping:
+        log.info("Job %s goes back to the queue.", job)
+        context.broker.session.release(link.claim)
+    except (PermanentFailure, MemoryError) as failure:
+        told = failure if isinstance(failure, PermanentFailure) else OutOfMemory()
+        log.warning("Job %s failed: %s", job, told)
+        _tell(link, str(told), transient=False, code=told.code)
+        spool.clear()
+    except Exception as failure:
+        if not isinstance(failure, PipelineError):
+            log.exception("Job %s failed in a way that nobody thought of.", job)
+            failure = TransientFailure(f"Something in the worker went wrong ({type(failure).__name__}: {failure}).")
+        _tell(link, str(failure), transient=True)
+        raise dramatiq.errors.Retry(str(failure)) from failure
 
 
 def _tell(link: JobLink, why: str, *, transient: bool, code: str = "failed") -> None:
@@ -146,6 +153,8 @@ def _separate_mix(
     model = base.check_model(engine, work.model)
     options = {**context.options, **work.options}
     stems = engine.stems(model, options)
+    link.note({"engine": engine.name, "model": model, **made_with(engine.name, options)})
+    log.info("Job %s: %s %s takes %.1f s of audio apart.", work.job, engine.name, model, frames / MODEL_RATE)
     done = link.open_stems(stems, MODEL_RATE, frames)
     made: Ranges = done
     if total(done) < frames:
@@ -196,6 +205,9 @@ def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str
     link.progress(0, "loading")
     pcm = context.source.load(work.track, MODEL_RATE, link.check)
     analyse = context.analyse or _installed_analyse()
+    features = list(work.features or ("all",))
+    link.note(made_with("analysis", {"features": features}))
+    log.info("Job %s: %s of %.1f s of audio.", work.job, ", ".join(features), pcm.shape[1] / MODEL_RATE)
     told = [0.0]
 
     def progress(share: float, stage: str = "analysing") -> None:

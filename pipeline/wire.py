@@ -72,6 +72,14 @@ class Progress(_FromWorker, frozen=True, tag="progress"):
     stage: str = ""
 
 
+class Note(_FromWorker, frozen=True, tag="note"):
+    """What an attempt is made with (`about`), and lines it has logged. Kept with the attempt; nothing answers it."""
+
+    job: str
+    about: dict[str, Any] = {}
+    lines: tuple[str, ...] = ()
+
+
 class StemBegin(_FromWorker, frozen=True, tag="stem_begin"):
     """A stem is coming, `frames` long at `rate`."""
 
@@ -124,7 +132,7 @@ class Failed(_FromWorker, frozen=True, tag="failed"):
     code: str = "failed"
 
 
-WorkerMessage = Hello | Begin | Progress | StemBegin | StemChunk | StemEnd | Result | Failed
+WorkerMessage = Hello | Begin | Progress | Note | StemBegin | StemChunk | StemEnd | Result | Failed
 
 
 class _FromServer(msgspec.Struct, frozen=True, tag_field="type"):

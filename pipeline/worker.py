@@ -33,6 +33,7 @@ from pipeline.broker import PostgresBroker, broker_for
 from pipeline.engines import base
 from pipeline.errors import PermanentFailure
 from pipeline.fetcher import Environment
+from pipeline.job_log import JobLog
 from pipeline.jobs import Queue
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
@@ -143,6 +144,7 @@ def main(actors_for: ActorsFor = actors.declare, offers_for: OffersFor = offers)
         print(f"The worker's settings cannot be read: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=settings.log_level, format=f"%(asctime)s {settings.queue} %(levelname)s %(message)s")
+    logging.getLogger().addHandler(JobLog())
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     os.nice(settings.nice)
     stop = threading.Event()

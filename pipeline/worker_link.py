@@ -11,7 +11,7 @@ connection costs nothing but the time it is lost, and whatever may have been sen
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -140,6 +140,10 @@ class JobLink:
     def progress(self, percent: int, stage: str) -> None:
         """Say how far the job is. Not kept: without a connection nobody hears it."""
         self._wire.send(wire.Progress(self.job, max(0, min(100, percent)), stage))
+
+    def note(self, about: Mapping[str, Any] | None = None, line: str = "") -> None:
+        """Say what the attempt is made with, or a line about it. Not kept: without a connection nobody hears it."""
+        self._wire.send(wire.Note(self.job, dict(about or {}), (line,) if line else ()))
 
     def open_stems(self, stems: tuple[str, ...], rate: int, frames: int) -> Ranges:
         """Announce the stems; what the spool has of them goes along.

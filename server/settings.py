@@ -38,11 +38,10 @@ def default_data() -> Path:
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting: its key, what it takes and how it is explained. `choices` of a text, or the range of a number
-    and what it is a multiple of."""
+    and what it is a multiple of. Its default is that of `Settings`."""
 
     key: str
     kind: type
-    default: Any
     help: str
     minimum: float | None = None
     maximum: float | None = None
@@ -50,6 +49,11 @@ class Option:
     multiple: int = 1
     metavar: str = ""
     on_command_line: bool = True
+
+    @property
+    def default(self) -> Any:
+        """What holds when nobody says anything."""
+        return _DEFAULTS[self.key]
 
     @property
     def flag(self) -> str:
@@ -64,48 +68,48 @@ class Option:
 
 
 OPTIONS: Final = (
-    Option("host", str, "127.0.0.1", "address the page and the API listen on", metavar="ADDRESS"),
-    Option("port", int, 4000, "port of the page and the API", 0, 65535, metavar="PORT"),
-    Option("osc_port", int, 8000, "UDP and TCP port for OSC", 0, 65535, metavar="PORT"),
-    Option("oscquery_port", int, 5678, "TCP port for OSCQuery; any free one where it is taken", 0, 65535,
+    Option("host", str, "address the page and the API listen on", metavar="ADDRESS"),
+    Option("port", int, "port of the page and the API", 0, 65535, metavar="PORT"),
+    Option("osc_port", int, "UDP and TCP port for OSC", 0, 65535, metavar="PORT"),
+    Option("oscquery_port", int, "TCP port for OSCQuery; any free one where it is taken", 0, 65535,
            metavar="PORT"),
-    Option("audio", str, "auto", "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
-    Option("block", int, 128, "frames per audio block", 16, 4096, metavar="FRAMES"),
-    Option("channels", int, 0, "output channels, in pairs; 0 takes what the device has", 0, MOST_CHANNELS,
+    Option("audio", str, "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
+    Option("block", int, "frames per audio block", 16, 4096, metavar="FRAMES"),
+    Option("channels", int, "output channels, in pairs; 0 takes what the device has", 0, MOST_CHANNELS,
            metavar="COUNT", multiple=2),
-    Option("rate", int, ENGINE_RATE, "engine rate in Hz", 44100, 96000, metavar="HZ"),
-    Option("browser", bool, True, "open the page in a browser"),
-    Option("lan", bool, False, "let phones and tablets on this network in; each one is asked about on the page"),
-    Option("token", str, "", "API token of the owner (tests, containers)", metavar="TOKEN"),
-    Option("workers", bool, True, "start workers for separation and analysis"),
-    Option("log", str, "", "record every intent of this run to FILE; `alchemy render FILE` plays it", metavar="FILE"),
-    Option("record_format", str, "flac", "format of recordings", choices=RECORDING_FORMATS, on_command_line=False),
-    Option("analyze_on_import", bool, True, "analyse tracks as they are imported", on_command_line=False),
-    Option("separate_on_load", bool, True, "separate a track that is loaded without stems", on_command_line=False),
-    Option("engine", str, "auto", "separation engine", choices=ENGINE_NAMES,
+    Option("rate", int, "engine rate in Hz", 44100, 96000, metavar="HZ"),
+    Option("browser", bool, "open the page in a browser"),
+    Option("lan", bool, "let phones and tablets on this network in; each one is asked about on the page"),
+    Option("token", str, "API token of the owner (tests, containers)", metavar="TOKEN"),
+    Option("workers", bool, "start workers for separation and analysis"),
+    Option("log", str, "record every intent of this run to FILE; `alchemy render FILE` plays it", metavar="FILE"),
+    Option("record_format", str, "format of recordings", choices=RECORDING_FORMATS, on_command_line=False),
+    Option("analyze_on_import", bool, "analyse tracks as they are imported", on_command_line=False),
+    Option("separate_on_load", bool, "separate a track that is loaded without stems", on_command_line=False),
+    Option("engine", str, "separation engine", choices=ENGINE_NAMES,
            on_command_line=False),
-    Option("model", str, "htdemucs", "separation model", on_command_line=False),
-    Option("device", str, "auto", "where the demucs engine runs", choices=DEVICES, on_command_line=False),
-    Option("precision", str, "auto", "arithmetic of the models", choices=PRECISIONS, on_command_line=False),
-    Option("segment", float, 0.0, "seconds a model hears at once; 0 is its own", 0, 60, on_command_line=False),
-    Option("overlap", float, 0.25, "share of a segment that overlaps the next", 0, 0.5, on_command_line=False),
-    Option("shifts", int, 0, "passes at different offsets, averaged", 0, 10, on_command_line=False),
-    Option("threads", int, 0, "processor threads of a separation; 0 is every core", 0, 256, on_command_line=False),
-    Option("stem_format", str, "flac", "format of stems that leave without one named", choices=STEM_FORMATS,
+    Option("model", str, "separation model", on_command_line=False),
+    Option("device", str, "where the demucs engine runs", choices=DEVICES, on_command_line=False),
+    Option("precision", str, "arithmetic of the models", choices=PRECISIONS, on_command_line=False),
+    Option("segment", float, "seconds a model hears at once; 0 is its own", 0, 60, on_command_line=False),
+    Option("overlap", float, "share of a segment that overlaps the next", 0, 0.5, on_command_line=False),
+    Option("shifts", int, "passes at different offsets, averaged", 0, 10, on_command_line=False),
+    Option("threads", int, "processor threads of a separation; 0 is every core", 0, 256, on_command_line=False),
+    Option("stem_format", str, "format of stems that leave without one named", choices=STEM_FORMATS,
            on_command_line=False),
-    Option("max_upload_mb", int, 2048, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
-    Option("spotify_client_id", str, "", "client id of your Spotify application", on_command_line=False),
-    Option("spotify_client_secret", str, "", "client secret of your Spotify application", on_command_line=False),
-    Option("lalalai_key", str, "", "licence key of lalal.ai for users who have entered none", on_command_line=False),
-    Option("lalalai_url", str, "", "where lalal.ai is reached, if not at its own address", on_command_line=False),
-    Option("fetch_private", bool, False, "let links lead to this machine and its network", on_command_line=False),
-    Option("watch", tuple, (), "folders whose new audio files are imported by themselves", metavar="FOLDER"),
-    Option("download_format", str, "best", "what audio of Spotify's and video links becomes; best: as the site has it",
+    Option("max_upload_mb", int, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
+    Option("spotify_client_id", str, "client id of your Spotify application", on_command_line=False),
+    Option("spotify_client_secret", str, "client secret of your Spotify application", on_command_line=False),
+    Option("lalalai_key", str, "licence key of lalal.ai for users who have entered none", on_command_line=False),
+    Option("lalalai_url", str, "where lalal.ai is reached, if not at its own address", on_command_line=False),
+    Option("fetch_private", bool, "let links lead to this machine and its network", on_command_line=False),
+    Option("watch", tuple, "folders whose new audio files are imported by themselves", metavar="FOLDER"),
+    Option("download_format", str, "what audio of Spotify's and video links becomes; best: as the site has it",
            choices=FORMATS, on_command_line=False),
-    Option("download_quality", str, "best", "bit rate of a download that is converted", choices=QUALITIES,
+    Option("download_quality", str, "bit rate of a download that is converted", choices=QUALITIES,
            on_command_line=False),
-    Option("broker", str, "", "message broker URL; empty is the database itself", on_command_line=False),
-    Option("secret_key", str, "", "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
+    Option("broker", str, "message broker URL; empty is the database itself", on_command_line=False),
+    Option("secret_key", str, "key that encrypts secrets at rest, base64 of 32 bytes", on_command_line=False),
 )  # fmt: skip
 
 
@@ -285,4 +289,5 @@ def _value(option: Option, raw: Any, place: str, faults: list[str]) -> Any:
     return raw
 
 
+_DEFAULTS: Final = {one.name: one.default for one in fields(Settings)}
 assert {option.key for option in OPTIONS} | {"data", "database_url"} == {f.name for f in fields(Settings)}

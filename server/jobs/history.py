@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -22,8 +22,16 @@ LOG_BYTES: Final = 1 << 20
 LOG_LINES: Final = 50
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """What an attempt came to do, `at_s` seconds after it began."""
+
+    stage: str
+    at_s: float
+
+
 class Attempt(msgspec.Struct, frozen=True):
-    """One try of a worker. `outcome` is running, completed, failed, cancelled or lost (the worker went away)."""
+    """One try of a worker. `outcome` is running, completed, failed, cancelled or lost (the worker went away); `about`
+    is what it was made with: engine, versions, parameters; `log` the newest lines it logged."""
 
     number: int
     worker: str
@@ -32,13 +40,16 @@ class Attempt(msgspec.Struct, frozen=True):
     started_at: datetime.datetime
     finished_at: datetime.datetime | None
     seconds: float
+    stages: list[Stage] = []
+    about: dict[str, Any] = {}
+    log: list[str] = []
 
 
 async def attempts(db: Queries, job_id: UUID) -> list[Attempt]:
     """Return every attempt at a job, first to last; one that runs has taken `seconds` until now."""
     return await db.all(
         Attempt,
-        "SELECT number, worker, outcome, error, inserted_at AS started_at, finished_at, "
+        "SELECT number, worker, outcome, error, stages, about, log, inserted_at AS started_at, finished_at, "
         "extract(epoch FROM coalesce(finished_at, clock_timestamp()) - inserted_at)::double precision AS seconds "
         "FROM job_attempts WHERE job_id = $1 ORDER BY number",
         job_id,

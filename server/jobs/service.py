@@ -49,6 +49,9 @@ PRIORITY_LIVE: Final = 100
 
 MAX_DEATHS: Final = 3
 
+LONGEST_LINE: Final = 4000
+"""Characters of a line of an attempt's log that are kept."""
+
 _AT_WORK: Final[dict[Kind, str]] = {"download": "downloading", "processing": "processing", "analysis": "processing"}
 """The state of a job that a worker is at."""
 
@@ -111,6 +114,7 @@ class JobService:
         self._running: dict[UUID, tuple[Job, Worker]] = {}
         self._focus: dict[UUID, tuple[int, ...]] = {}
         self._told: dict[UUID, float] = {}
+        self._stages: dict[UUID, str] = {}
 
     # -- asked for ---------------------------------------------------------------------------------------------------
 
@@ -297,6 +301,7 @@ class JobService:
         if before is not None and before[1] is not worker:
             before[1].cancel(job_id, "Another worker is at it now.")
         self._running[job_id] = (job, worker)
+        self._stages.pop(job_id, None)
         self.tell(job)
         return job
 
@@ -321,12 +326,19 @@ class JobService:
 
     async def progressed(self, job: Job, percent: int, stage: str) -> None:
         """Note how far a job is, now and then. Raises DatabaseGone."""
+        if stage and self._stages.get(job.id) != stage:
+            self._stages[job.id] = stage
+            await store.add_stage(self._db, job, stage[:100])
         now = time.monotonic()
         if now - self._told.get(job.id, 0.0) < PROGRESS_S:
             return
         self._told[job.id] = now
         if await store.note(self._db, job, percent, stage[:100]):
             self.tell(await store.find(self._db, job.id))
+
+    async def noted(self, job: Job, about: Mapping[str, Any], lines: Sequence[str]) -> None:
+        """Keep what a worker says of its attempt. Raises DatabaseGone."""
+        await store.add_note(self._db, job, about, [line.replace("\0", "")[:LONGEST_LINE] for line in lines])
 
     async def separated(self, job_id: UUID, reception: Reception, data: Mapping[str, Any]) -> Job:
         """All stems are here: choose them and complete the job. Raises BadRequest when one is missing, IllegalMove."""
@@ -399,6 +411,7 @@ class JobService:
             await store.note(tx, job, job.progress, "waiting to try again")
             job = await store.find(tx, job_id)
         self._running.pop(job_id, None)
+        self._stages.pop(job_id, None)
         self.tell(job)
 
     # -- healing -----------------------------------------------------------------------------------------------------
@@ -468,6 +481,7 @@ class JobService:
         """Tell everybody that a job is over, and remove the files of one that gave no result."""
         entry = self._running.pop(job.id, None)
         self._told.pop(job.id, None)
+        self._stages.pop(job.id, None)
         if entry is not None and job.status == "cancelled":
             entry[1].cancel(job.id, cancelled or "cancelled")
         self.tell(job)

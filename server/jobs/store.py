@@ -5,6 +5,7 @@ Owner: whoever holds the transaction; `JobService` and `StemReceiver` do.
 Units: ranges in frames at the stem's rate.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -251,6 +252,26 @@ async def end_attempts(tx: Transaction, job: Job, outcome: str, error: str | Non
         f"UPDATE job_attempts SET outcome = $2, error = $3, finished_at = now() "
         f"WHERE {ATTEMPT_COLUMNS[job.kind]} = $1 AND outcome = 'running'",
         job.id, outcome, error,
+    )  # fmt: skip
+
+
+async def add_stage(db: Queries, job: Job, stage: str) -> None:
+    """Note that the running attempt has come to a stage, the first hundred of them."""
+    await db.execute(
+        "UPDATE job_attempts SET stages = stages || jsonb_build_array(jsonb_build_object('stage', $2::text, "
+        "'at_s', round(extract(epoch FROM clock_timestamp() - inserted_at)::numeric, 3))) "
+        f"WHERE {ATTEMPT_COLUMNS[job.kind]} = $1 AND outcome = 'running' AND jsonb_array_length(stages) < 100",
+        job.id, stage,
+    )  # fmt: skip
+
+
+async def add_note(db: Queries, job: Job, about: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Note what the running attempt is made with, and its newest lines, of which the last two hundred are kept."""
+    await db.execute(
+        "UPDATE job_attempts SET about = about || $2::jsonb, "
+        "log = (log || $3::text[])[greatest(1, cardinality(log) + cardinality($3::text[]) - 199):] "
+        f"WHERE {ATTEMPT_COLUMNS[job.kind]} = $1 AND outcome = 'running'",
+        job.id, dict(about), list(lines),
     )  # fmt: skip
 
 

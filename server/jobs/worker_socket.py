@@ -238,6 +238,7 @@ class _Connection:
         self,
         message: wire.Begin
         | wire.Progress
+        | wire.Note
         | wire.StemBegin
         | wire.StemChunk
         | wire.StemEnd
@@ -245,7 +246,7 @@ class _Connection:
         | wire.Failed,
     ) -> None:
         """Do what a message says and answer it; while the database is away wait for it."""
-        number = 0 if isinstance(message, wire.Progress) else message.seq
+        number = 0 if isinstance(message, wire.Progress | wire.Note) else message.seq
         pause_s = 0.05
         give_up = anyio.current_time() + PATIENCE_S
         while True:
@@ -278,6 +279,7 @@ class _Connection:
         self,
         message: wire.Begin
         | wire.Progress
+        | wire.Note
         | wire.StemBegin
         | wire.StemChunk
         | wire.StemEnd
@@ -294,6 +296,8 @@ class _Connection:
         match message:
             case wire.Progress():
                 await self._jobs.progressed(reception.job, max(0, min(100, message.percent)), message.stage)
+            case wire.Note():
+                await self._jobs.noted(reception.job, message.about, message.lines)
             case wire.StemBegin():
                 have = await receiver.begin(_separating(reception), message.stem, message.rate, message.frames)
                 ended = (message.stem,) if message.stem in reception.ended else ()
