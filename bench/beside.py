@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import sqrt
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -32,7 +33,7 @@ _DRIVER_LATE: Final = "JackTimedDriver::Process XRun"
 
 
 class Beside(Protocol):
-    """What runs beside the engine. `keeps_time`: the engine's frames are those of the monotonic clock, not a device's."""
+    """What runs beside the engine. `keeps_time`: the engine goes by the monotonic clock, and not by a device."""
 
     keeps_time: bool
 
@@ -140,7 +141,7 @@ def jack_environment(server: str) -> dict[str, str]:
 def as_rare(nothing: int) -> int:
     """Return how often something may be late that is late as rarely as what was `nothing` times, by chance (three
     deviations); none more where that was never late."""
-    return nothing + round(3.0 * nothing**0.5)
+    return nothing + round(3.0 * sqrt(nothing))
 
 
 def own_server(folder: Path) -> JackServer:
