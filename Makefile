@@ -40,7 +40,7 @@ bench: setup ## print the numbers of this machine
 bench-quality: setup ## print how right analysis and separation are, on music whose truth is known
 	@$(BIN)/python -m bench.quality $(ARGS)
 
-soak: setup ## ten minutes of everything at once, and what that did to the sound; ARGS=2 for two
+soak: setup ## ten minutes of everything at once, and what that did to the sound; ARGS=2 for two, ARGS='2 1 jack' on JACK
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 kills: .venv/.ready ## kill workers at 200 random moments, and look whether anything was lost, made twice or left over

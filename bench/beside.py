@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import sqrt
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -32,7 +33,9 @@ _DRIVER_LATE: Final = "JackTimedDriver::Process XRun"
 
 
 class Beside(Protocol):
-    """What runs beside the engine."""
+    """What runs beside the engine. `keeps_time`: the engine goes by the monotonic clock, and not by a device."""
+
+    keeps_time: bool
 
     def verdict(self) -> tuple[int, int, str]:
         """End it; return the engine's late blocks, the fewest of those that do nothing, and a sentence."""
@@ -40,6 +43,8 @@ class Beside(Protocol):
 
 class IdleTimers:
     """A do-nothing timer on each core, for an engine on the null device."""
+
+    keeps_time = True
 
     def __init__(self, runtime: Path) -> None:
         """Start them; return when all keep time."""
@@ -79,6 +84,8 @@ def _near(moments: list[float], moment: float) -> bool:
 
 class IdleClient:
     """A do-nothing client in the engine's JACK graph."""
+
+    keeps_time = False
 
     def __init__(self, server: JackServer) -> None:
         """Start to count: the client runs already. Pre: `server` writes a log."""
@@ -131,6 +138,14 @@ def jack_environment(server: str) -> dict[str, str]:
     return {"JACK_DEFAULT_SERVER": server, "JACK_NO_START_SERVER": "1"}
 
 
+def as_rare(nothing: int) -> int:
+    """Return how often something may be late that is late as rarely as what was `nothing` times, by chance (three
+    deviations); none more where that was never late."""
+    return nothing + round(3.0 * sqrt(nothing))
+
+
 def own_server(folder: Path) -> JackServer:
     """Return a JACK server of this process' own, on the dummy driver, that writes its log to `folder`."""
+    # The library tells standard error of every try to reach a server that is on its way up.
+    jack.set_error_function(lambda text: None)
     return JackServer(f"sfa-bench-{os.getpid()}", log=folder / "jack.log", realtime=True)
