@@ -143,8 +143,11 @@ class CommandProducer:
         """Claim `ring`, a COMMAND_RING (or any ring of COMMAND) in memory that stays mapped."""
         self._produced = ring["produced"]
         self._consumed = ring["consumed"]
-        self._records = ring["records"]
-        self._capacity = int(self._records.shape[-1])
+        records = ring["records"]
+        self._capacity = int(records.shape[-1])
+        # Copied as bytes and not field by field: a press waits for it.
+        self._cell = np.dtype((np.void, records.dtype.itemsize))
+        self._cells = records.view(self._cell)
         self.epoch = int(self._produced["epoch"]) + 1
         self._produced["epoch"] = self.epoch
 
@@ -168,8 +171,9 @@ class CommandProducer:
             raise EngineBusy
         start = tail % self._capacity
         first = min(count, self._capacity - start)
-        self._records[start : start + first] = commands[:first]
-        self._records[: count - first] = commands[first:]
+        cells = commands.view(self._cell)
+        self._cells[start : start + first] = cells[:first]
+        self._cells[: count - first] = cells[first:]
         fence()
         self._produced["tail"] = tail + count
 

@@ -157,7 +157,8 @@ def _run(named: argparse.Namespace) -> int:
 
 
 def _import(named: argparse.Namespace) -> int:
-    from server.remote import Remote, import_all
+    from server.importing import import_all
+    from server.remote import Remote
 
     with Remote.find(_settings_of_remote(named), named.server, named.token) as remote:
         return import_all(remote, named.paths, wait=named.wait)

@@ -13,13 +13,12 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import anyio
 import anyio.to_thread
@@ -37,22 +36,19 @@ from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
 from server.jobs import store
-from server.jobs.batches import Batch, BatchService
-from server.jobs.job import Job
+from server.jobs.batches import BatchService
 from server.jobs.service import Fetching, JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.keeper import Keeper
 from server.lan import Lan, PageServer, page_config
-from server.library import stem_files
 from server.library.service import Library
 from server.library.watching import Watcher
 from server.live import LiveHub
+from server.logs import log_to
+from server.notices import Notices
 from server.peers import DatabasePeers
 from server.preparation import Preparation
-from server.protocol import BatchChanged, JobChanged, LibraryChanged, PlaylistChanged
-from server.protocol import Notice as NoticeMessage
-from server.readiness import Readiness
 from server.recording import RecordingKeeper
 from server.remote import Address
 from server.services import Services
@@ -67,7 +63,6 @@ from server.setlist_keeper import SetlistKeeper
 from server.setlists import Shelf
 from server.settings import Settings
 from server.spotify import Spotify
-from server.start import audio_settings
 from server.surfaces.clocks import ClockSurface
 from server.surfaces.daw import DawSurface
 from server.surfaces.midi import MidiSurface
@@ -75,6 +70,7 @@ from server.surfaces.midi_desk import MidiDesk
 from server.surfaces.osc import OscSurface
 from server.surfaces.oscquery import OscQuery
 from server.version import version
+from server.wiring import connect
 
 _log = logging.getLogger(__name__)
 
@@ -98,28 +94,12 @@ def serve(settings: Settings, listener: socket.socket, engine: EngineProcess | N
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(GC_THRESHOLD, 20, 20)
-    _log_to(settings.data)
+    log_to(settings.data)
     try:
         anyio.run(_run, settings, listener, engine)
     finally:
         Address.forget(settings.runtime)
     return 0
-
-
-def _log_to(data: Path) -> None:
-    (data / "logs").mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        handlers=[logging.FileHandler(data / "logs" / "server.log", encoding="utf-8"), _quiet_terminal()],
-    )
-
-
-def _quiet_terminal() -> logging.Handler:
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    return handler
 
 
 async def _run(settings: Settings, listener: socket.socket, engine: EngineProcess | None) -> None:
@@ -154,8 +134,8 @@ async def _signals(stop: anyio.Event) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, engine: EngineProcess | None, stop: anyio.Event) -> None:
     settings = replace(settings, port=listener.getsockname()[1])
-    notices = _Notices()
-    keeper = EngineKeeper(audio_settings(settings), settings.runtime, settings.engine_log, engine)
+    notices = Notices()
+    keeper = EngineKeeper(settings.engine_settings, settings.runtime, settings.engine_log, engine)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         stack.push_async_callback(keeper.stop, None)
@@ -218,7 +198,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             Spotify(settings.spotify_client_id, settings.spotify_client_secret),
             Shelf(settings.data / "setlists"),
         )
-        _connect(services, await store.arriving(db))
+        connect(services, await store.arriving(db))
         app = build_app(services, hosts)
         notices.publish_to(show)
         if restored is not None:
@@ -313,54 +293,6 @@ async def _stopping_engine(keeper: EngineKeeper, deckhand: EngineDeckhand) -> As
                 await keeper.stop(client)
 
 
-def _connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
-    """Tell the parts about each other where one was made before the other. `came`: stems that had begun to arrive."""
-    live, show, jobs = services.live, services.show, services.jobs
-    readiness = Readiness()
-    for ready in readiness.restore(came):
-        live.publish(ready)
-
-    def on_job(job: Job) -> None:
-        live.publish(
-            JobChanged(str(job.id), job.kind, str(job.track_id), job.status, job.progress, job.stage or "", job.error),
-            job.user_id,
-        )
-        services.batches.heard(job)
-        if job.status in ("completed", "failed", "cancelled"):
-            readiness.forget(job.id)
-            services.library.changed(job.track_id, job.user_id)
-            services.library.tidy()
-
-    def on_stretch(track_id: UUID, job_id: UUID, stem_type: str, path: Path, start: int, stop: int) -> None:
-        services.deckhand.loader.on_stretch(track_id, job_id, stem_type, path, start, stop)
-        live.publish(readiness.add(track_id, job_id, jobs.receiver.arriving(job_id), stem_type, start, stop))
-
-    def on_change(change: LibraryChanged, user_id: int) -> None:
-        live.publish(change, user_id)
-        services.deckhand.loader.refresh(UUID(change.track_id))
-        services.deckhand.loader.remark(UUID(change.track_id))
-
-    async def on_import(track_id: UUID, user_id: int) -> None:
-        for sentence in await stem_files.take(services.library, services.db, track_id, user_id):
-            show.notice(Notice("warning", "stem_file", sentence))
-        if services.settings.analyze_on_import and services.settings.workers:
-            await jobs.analyse(track_id, user_id)
-
-    def on_batch(batch: Batch) -> None:
-        counts = batch.total, batch.completed, batch.failed, batch.cancelled, batch.running
-        live.publish(BatchChanged(str(batch.id), batch.title, batch.status, batch.progress, *counts), batch.user_id)
-
-    def on_playlist(playlist_id: UUID, user_id: int) -> None:
-        live.publish(PlaylistChanged(str(playlist_id)), user_id)
-
-    jobs.on_job = on_job
-    services.library.playlists.on_change = on_playlist
-    services.batches.on_batch = on_batch
-    jobs.receiver.on_stretch = on_stretch
-    services.library.set_hooks(on_change=on_change, on_import=on_import)
-    show.watch(lambda notice: live.publish(NoticeMessage(notice.level, notice.code, notice.message, notice.path)))
-
-
 def _watcher(services: Services) -> Watcher:
     def tell(sentence: str) -> None:
         services.show.notice(Notice("warning", "watch", sentence))
@@ -380,28 +312,6 @@ def _workers(services: Services, url: str, broker: str) -> WorkerKeeper:
         log_file=data / "logs" / "workers.log",
         warm=services.settings.separate_on_load and services.settings.engine in ("auto", "onnx"),
     )
-
-
-class _Notices:
-    """Sentences that come before there is anybody to tell."""
-
-    def __init__(self) -> None:
-        self._waiting: list[str] = []
-        self._show: Show | None = None
-
-    def warn(self, sentence: str) -> None:
-        """Tell the performer, now or as soon as there is a show."""
-        _log.warning("%s", sentence)
-        if self._show is None:
-            self._waiting.append(sentence)
-        else:
-            self._show.notice(Notice("warning", "server", sentence))
-
-    def publish_to(self, show: Show) -> None:
-        """Tell what waited, and whatever comes from now on, through `show`."""
-        self._show = show
-        for sentence in self._waiting:
-            show.notice(Notice("warning", "server", sentence))
 
 
 def _begin_log(path: str, show: Show, deckhand: EngineDeckhand) -> IntentLog:

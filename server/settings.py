@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import platformdirs
 
+from audio.settings import AudioSettings
 from audio.units import ENGINE_RATE, MOST_CHANNELS, RECORDING_FORMATS
 from pipeline.fetcher_run import FORMATS, QUALITIES
 from pipeline.settings import DEVICES, PRECISIONS, STEM_FORMATS, PipelineSettings
@@ -166,6 +167,11 @@ class Settings:
         """How separation runs where nothing else is asked for."""
         shared = ("engine", "model", "device", "precision", "segment", "overlap", "shifts", "threads")
         return PipelineSettings(**{name: getattr(self, name) for name in shared})
+
+    @property
+    def engine_settings(self) -> AudioSettings:
+        """How the engine is to run."""
+        return AudioSettings(device=self.audio, block=self.block, rate=self.rate)
 
     @property
     def engine_log(self) -> Path:

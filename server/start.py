@@ -8,7 +8,6 @@ import socket
 
 from audio.adoption import is_alive
 from audio.process import EngineProcess, arguments, spawn
-from audio.settings import AudioSettings
 from server.errors import SettingsRejected
 from server.lock import data_lock
 from server.settings import Settings
@@ -31,18 +30,13 @@ def run(settings: Settings) -> int:
             raise
 
 
-def audio_settings(settings: Settings) -> AudioSettings:
-    """Return how the engine is to run."""
-    return AudioSettings(device=settings.audio, block=settings.block, rate=settings.rate)
-
-
 def _begin_engine(settings: Settings) -> EngineProcess | None:
     """Start an engine where none runs, without waiting for it."""
     if is_alive(settings.runtime):
         return None
     log = settings.engine_log
     log.parent.mkdir(parents=True, exist_ok=True)
-    return spawn(*arguments(settings.runtime, audio_settings(settings)), log=log)
+    return spawn(*arguments(settings.runtime, settings.engine_settings), log=log)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.analysis.loudness import PEAK_FRAMES, k_weighting
 from pipeline.errors import AudioRejected
 
 Field = npt.NDArray[np.float32]
@@ -29,9 +30,6 @@ LONG_HOP: Final = 4096
 FINE: Final = 64
 MELS: Final = 128
 MFCCS: Final = 13
-PEAK_FRAMES: Final = 1024
-"""Frames that one number of `block_peaks` stands for."""
-
 RANGES_HZ: Final = (0.0, 170.0, 2500.0)
 """Where the low, the middle and the high range of `flux` and `bands` begin."""
 
@@ -125,7 +123,7 @@ class _Pass:
 
     def run(self, spectral: bool, pitched: bool, progress: Progress, cancelled: Cancelled) -> Frames | None:
         """Give everything, or None when cancelled."""
-        from pipeline.analysis import loudness, measure
+        from pipeline.analysis import measure
 
         rate, count, frames = self._rate, self._count, self._frames
         hz = rate / WINDOW
@@ -143,7 +141,7 @@ class _Pass:
         edges = _contrast_edges(rate)
         attacks = np.zeros(-(-frames // FINE), np.float32)
         tenths = np.zeros(frames // (rate // 10))
-        sos = loudness.k_weighting(rate)
+        sos = k_weighting(rate)
         pitches: list[Field] = []
         crossings = 0
         loud_at = 0

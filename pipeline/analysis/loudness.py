@@ -10,13 +10,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.analysis.frames import PEAK_FRAMES
-
 Field = npt.NDArray[np.float32]
 Curve = npt.NDArray[np.float64]
 
 CURVE_S: Final = 0.5
 """Seconds a value of the energy curve stands for."""
+
+PEAK_FRAMES: Final = 1024
+"""Frames of which `block_peaks` holds the largest magnitude."""
 
 QUIETEST_DB: Final = -48.0
 """RMS level in dBFS that counts as energy 0; 0 dBFS counts as 1."""

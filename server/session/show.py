@@ -300,9 +300,13 @@ class Show:
         return obeyed
 
     def _send(self, commands: list[EngineCommand]) -> None:
-        """Hand over what is in `commands`, and empty it."""
+        """Hand over what is in `commands`, and empty it. A fault there keeps nobody waiting for this turn."""
         if commands:
-            self._deckhand.send(tuple(commands))
+            try:
+                self._deckhand.send(tuple(commands))
+            except Exception:
+                _log.exception("the engine was not told of %r", commands)
+                self.notice(Notice("error", "internal", "The engine was not told of a change; set the control again"))
             commands.clear()
 
     def _publish(self, changes: dict[str, Value], source: str) -> dict[str, Value]:

@@ -14,8 +14,9 @@ import pytest
 
 from pipeline.formats.rekordbox import Collection, Playlist, write_rekordbox
 from pipeline.formats.song import Mark, Song
+from server.importing import import_all
 from server.list_import import cues, locate, read_list
-from server.remote import Address, Refused, Remote, import_all
+from server.remote import Address, Refused, Remote
 from tests.server.http.conftest import api, clock, other, parts
 from tests.server.library.conftest import importer, write_wav
 

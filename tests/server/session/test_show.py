@@ -1,13 +1,13 @@
 """Laws of the show: nothing lost that matters, nobody slowed, everybody told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
 from audio.commands import CommandKind
-from server.session.effects import Notice
+from server.session.effects import EngineCommand, Notice
 from server.session.facts import AudibleDeck, EngineRestored, GapChanged
 from server.session.intent import Intent, Refused
 from server.session.show import Show
@@ -204,6 +204,28 @@ async def test_a_faulty_surface_does_not_stop_the_show(caplog: pytest.LogCapture
         await show.settle()
         assert show.controls["/deck/1/volume"] == 0.5
     assert caplog.text.count("a listener of the show failed") == 2
+
+
+async def test_a_fault_on_the_way_to_the_engine_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture):
+    class Faulty(FakeDeckhand):
+        broken = False
+
+        def send(self, commands: Sequence[EngineCommand]) -> None:
+            if self.broken:
+                raise RuntimeError("ring")
+            super().send(commands)
+
+    deckhand, told = Faulty(), []
+    async with running(deckhand) as show:
+        show.watch(lambda notice: told.append(notice.level))
+        deckhand.broken = True
+        show.submit(Intent("/deck/1/volume", 0.25))
+        await show.settle()
+        deckhand.broken = False
+        show.submit(Intent("/deck/1/volume", 0.5))
+        await show.settle()
+    assert [command.a for command in deckhand.commands] == [0.5]
+    assert told == ["error"] and "the engine was not told" in caplog.text
 
 
 async def test_the_session_knows_where_the_playheads_are():
