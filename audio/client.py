@@ -40,7 +40,7 @@ from audio.control_messages import (
     StemRanges,
 )
 from audio.errors import BlockVersionMismatch, EngineGone, EngineMissing
-from audio.rings import ClockPair, ClockReader, CommandProducer, EventConsumer, MasterReader, SnapshotReader
+from audio.rings import BusReader, ClockPair, ClockReader, CommandProducer, EventConsumer, SnapshotReader
 from audio.source import DeckSource, PadSource, Range, StemSource
 from audio.wire import decoder, encode, framed
 
@@ -66,7 +66,7 @@ class EngineClient:
         self._events = EventConsumer(block.kernel["events"])
         self._snapshots = SnapshotReader(block.kernel["snapshots"])
         self._clock = ClockReader(block.kernel["clock"])
-        self._master = MasterReader(block.kernel["master"])
+        self._master = BusReader(block.kernel["master"])
         #: Engine rate in Hz and block size in frames, fixed for the engine's life.
         self.rate = int(block.header["rate"][0])
         self.block_frames = int(block.header["block"][0])

@@ -187,6 +187,8 @@ class CommandKind(IntEnum):
     """a: index into OWN_OUTPUTS."""
     BOOTH_OUTPUT = 118
     """a: index into OWN_OUTPUTS."""
+    RECORD_BUS = 119
+    """slot: index into BUSES; a: 1 keeps the ring of that bus filled, 0 no longer."""
     FX_TYPE = 128
     """slot: unit of the deck, or deck DECKS and slot 0 for the master's, as in all FX kinds; a: index into EFFECTS."""
     FX_ON = 129
@@ -235,6 +237,8 @@ class CommandKind(IntEnum):
     """a: part of a step by which every second step comes late, 0 to 0.5."""
     SEQUENCER_SET = 161
     """deck: bank, slot: pad; a: step, b: velocity, 0 none."""
+    PAD_PFL = 162
+    """a: 1 sends the pad to the headphones, before all pads' volume, and no longer to the master."""
 
     CLICK = 176
     """a: 1 clicks on the deck's beat grid."""

@@ -42,10 +42,10 @@ from audio.kernel.sinc import table
 from audio.rings import (
     KERNEL_BLOCK,
     LINE,
+    BusReader,
     ClockReader,
     CommandProducer,
     EventConsumer,
-    MasterReader,
     Record,
     SnapshotReader,
     fence,
@@ -54,6 +54,7 @@ from audio.stretcher import STEP_FRAMES, Stretchers
 from audio.units import (
     BANKS,
     BUS_CHANNELS,
+    BUSES,
     DECKS,
     EFFECT_UNITS,
     ENGINE_RATE,
@@ -162,7 +163,7 @@ class KernelHost:
         self._producer: CommandProducer | None = None
         self._events = EventConsumer(_ring_of_host_events(self._state))
         self._snapshots = SnapshotReader(block["snapshots"])
-        self.master = MasterReader(block["master"])
+        self.master = BusReader(block["master"])
         """Reads back what went out."""
         self.clock = ClockReader(block["clock"])
         """Reads the clock pair."""
@@ -172,6 +173,7 @@ class KernelHost:
         """Keylock and pitch: live, somebody has to `tend` them; `render` makes them step itself."""
         self._fill_state(channels)
         self._state["look_ahead"] = looks_ahead
+        self._fill_rings()
 
     @property
     def state_pointer(self) -> int:
@@ -404,6 +406,12 @@ class KernelHost:
         fence()
         self._state["host_produced"]["tail"] = tail + 1
 
+    def _fill_rings(self) -> None:
+        block = self.block
+        block["buses"]["samples"].fill(0.0)  # so that every page is there before the callback writes it
+        for ring in (block["master"], block["buses"][BUSES.index("headphones")]):
+            ring["delay_frames"] = self.delay_frames
+
     def _fill_state(self, channels: int) -> None:
         state, block = self._state, self.block
         state["render"] = RENDER
@@ -411,7 +419,7 @@ class KernelHost:
         state["channels"] = channels
         state["fade_frames"] = max(1, round(FADE_S * self.rate))
         state["table"] = self._table.ctypes.data
-        for name in ("commands", "events", "snapshots", "clock", "master"):
+        for name in ("commands", "events", "snapshots", "clock", "master", "buses"):
             state[name] = block[name].ctypes.data
         state["command_mask"] = len(block["commands"]["records"]) - 1
         state["event_mask"] = len(block["events"]["records"]) - 1

@@ -1,9 +1,9 @@
-"""`python -m audio.recorder`: writes the master to a file while it plays, in a process of its own.
+"""`python -m audio.recorder`: writes the master and buses to files while they play, in a process of its own.
 
-    python -m audio.recorder --runtime-dir DIR --folder DIR [--format flac|wav] [--cursor FRAME]
+    python -m audio.recorder --runtime-dir DIR --folder DIR [--format FORMAT] [--cursor FRAME] [--bus NAME ...]
 
 Owner: the process. It ends on SIGTERM and when the engine has quit; a killed engine is waited for, and the time without
-sound becomes silence in the file. The file is whole five times a second, so a killed recorder leaves one that plays.
+sound becomes silence in the files. They are whole five times a second, so a killed recorder leaves ones that play.
 Units: frames at the engine rate; seconds. Exit status: 0 ended, 1 could not begin, 3 another one records.
 """
 
@@ -15,18 +15,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from audio import adoption, recorder_link, recordings
 from audio.block import Block
 from audio.errors import AudioError, EngineMissing, StorageFull
 from audio.files import is_full
 from audio.recorder_link import ENGINE_ENDED, FAILED, FULL, STOPPED, RecorderNote
-from audio.recording import Recording, Writer, open_writer
-from audio.rings import ClockPair, ClockReader, MasterReader
-from audio.units import RECORDING_FORMATS
+from audio.recording import Recording, open_writer
+from audio.recordings import Lost, Recorded, Sheet
+from audio.rings import BusReader, ClockPair, ClockReader
+from audio.units import BUSES, RECORDING_FORMATS
 
 PULL_S: Final = 0.2
 """Between two looks at the ring, which holds ten times as much; each makes the file whole."""
@@ -42,7 +46,7 @@ WAIT_STEP_S: Final = 0.02
 
 
 class Source:
-    """The master of the engine that plays now. Raises EngineMissing, BlockVersionMismatch."""
+    """The master and buses of the engine that plays now. Raises EngineMissing, BlockVersionMismatch."""
 
     def __init__(self, runtime_dir: Path) -> None:
         self.segment = adoption.find(runtime_dir).segment
@@ -51,9 +55,13 @@ class Source:
         except FileNotFoundError as gone:
             raise EngineMissing from gone
         self.rate = int(block.header["rate"][0])
-        self.master = MasterReader(block.kernel["master"])
+        self.master = BusReader(block.kernel["master"])
         self.clock = ClockReader(block.kernel["clock"])
         self._block = block
+
+    def buses(self, names: Sequence[str]) -> list[BusReader]:
+        """Return readers of the buses of these names."""
+        return [BusReader(self._block.kernel["buses"][BUSES.index(name)]) for name in names]
 
     def time_ns(self, frame: int) -> int:
         """Return when an engine frame began, on the monotonic clock; now where the engine's clock does not run."""
@@ -66,15 +74,25 @@ class Source:
 class Recorder:
     """One recording from its first frame to its last."""
 
-    def __init__(self, runtime_dir: Path, path: Path, cursor: int, stop: threading.Event) -> None:
-        """Begin; `cursor` is the engine frame to begin at, below 0 for now. Raises AudioError."""
+    def __init__(
+        self, runtime_dir: Path, folder: Path, form: str, buses: Sequence[str], cursor: int, stop: threading.Event
+    ) -> None:
+        """Begin in `folder`; `cursor` is the engine frame to begin at, below 0 for now. Raises AudioError, OSError."""
         self._runtime, self._stop = runtime_dir, stop
         self._source = Source(runtime_dir)
         first = cursor if cursor >= 0 else self._source.master.written
         self._began_ns = self._source.time_ns(first)
-        self._path = path
-        self._writer: Writer = open_writer(path, self._source.rate)
-        self._recording = Recording(self._source.master, self._writer, first)
+        self._path = path = recordings.fresh(folder, form, with_buses=bool(buses))
+        self._file = path.relative_to(folder).as_posix()
+        self._buses = tuple(buses)
+        began = datetime.now().astimezone() - timedelta(seconds=(time.monotonic_ns() - self._began_ns) / 1e9)
+        names = {name: f"{name}{path.suffix}" for name in (recordings.MASTER, *buses)} if buses else {}
+        self._sheet = Sheet(self._source.rate, began.isoformat(timespec="milliseconds"), names)
+        writer = open_writer(path, self._source.rate, form)
+        others = [open_writer(path.with_name(names[name]), self._source.rate, form) for name in buses]
+        pairs = list(zip(self._source.buses(buses), others, strict=True))
+        self._recording = Recording(self._source.master, writer, first, pairs)
+        self._written: Sheet | None = None
         self._noted_s = 0.0
 
     def run(self) -> None:
@@ -82,12 +100,14 @@ class Recorder:
         self._note()
         try:
             reason = self._record()
-            self._writer.close()
+            self._recording.close()
+            self._write_sheet(self._recording.frames)
             if not self._recording.frames:
-                self._path.unlink()  # nothing ever played: an empty file is none that can be heard
+                # Nothing ever played: an empty file is none that can be heard.
+                Recorded(self._file, self._path, self._parts(), None, 0, 0.0).delete()
             self._note(reason)
         except AudioError as fault:
-            self._writer.give_up()
+            self._recording.give_up()
             self._note(FULL if isinstance(fault, StorageFull) else FAILED, str(fault))
 
     def _record(self) -> str:
@@ -95,7 +115,8 @@ class Recorder:
         while True:
             told = self._stop.wait(PULL_S)
             moved = self._recording.pull()
-            self._writer.checkpoint()
+            self._recording.checkpoint()
+            self._write_sheet()
             now = time.monotonic()
             if told:
                 return STOPPED
@@ -132,10 +153,32 @@ class Recorder:
             if source.clock.read().monotonic_ns == 0:
                 continue
             gap_ns = source.time_ns(0) - last.time_ns(self._recording.cursor)
-            self._recording.go_on(source.master, 0, round(gap_ns * source.rate / 1e9))
+            gap_frames = round(gap_ns * source.rate / 1e9)
+            self._recording.go_on(source.master, 0, gap_frames, source.buses(self._buses))
             self._source = source
             return ""
         return ENGINE_ENDED
+
+    def _parts(self) -> tuple[Path, ...]:
+        return tuple(self._path.with_name(self._sheet.files[name]) for name in self._buses)
+
+    def _write_sheet(self, frames: int = 0) -> None:
+        """Say beside the files what is in them, where that has changed."""
+        names = (recordings.MASTER, *self._buses)
+        lost = tuple(
+            Lost(name, *stretch)
+            for name, stretches in zip(names, self._recording.lost, strict=True)
+            for stretch in stretches
+        )
+        sheet = msgspec.structs.replace(self._sheet, frames=frames, lost=lost)
+        if not self._buses or sheet == self._written:
+            return
+        with contextlib.suppress(OSError):  # a full disk has no room for it either; the audio matters more
+            path = self._path.with_name(recordings.SHEET_NAME)
+            making = path.with_name(f".{path.name}.making")
+            making.write_bytes(msgspec.json.format(msgspec.json.encode(sheet)))
+            making.replace(path)
+            self._written = sheet
 
     def _note(self, reason: str = "", message: str = "") -> None:
         made = self._recording
@@ -143,8 +186,8 @@ class Recorder:
             recorder_link.write_note(
                 self._runtime,
                 RecorderNote(
-                    os.getpid(), self._path.name, self._source.rate, self._began_ns, made.frames, made.gaps,
-                    made.gap_frames, reason, message,
+                    os.getpid(), self._file, self._source.rate, self._began_ns, made.frames, made.gaps,
+                    made.gap_frames, reason, message, self._buses,
                 ),
             )  # fmt: skip
         self._noted_s = time.monotonic()
@@ -167,11 +210,12 @@ def main() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(prog="python -m audio.recorder", description="Records the master.")
+    parser = argparse.ArgumentParser(prog="python -m audio.recorder", description="Records the master and buses.")
     parser.add_argument("--runtime-dir", type=Path, required=True, help="folder of the engine's lock and note")
     parser.add_argument("--folder", type=Path, required=True, help="where the recording goes")
     parser.add_argument("--format", choices=RECORDING_FORMATS, default=RECORDING_FORMATS[0])
     parser.add_argument("--cursor", type=int, default=-1, help="engine frame to begin at; the present one without")
+    parser.add_argument("--bus", action="append", choices=BUSES, default=[], help="a bus to record beside the master")
     options = parser.parse_args()
     with _locked(options.runtime_dir) as alone:
         if not alone:
@@ -179,8 +223,8 @@ def main() -> int:
             return 3
         try:
             options.folder.mkdir(parents=True, exist_ok=True)
-            path = recordings.fresh(options.folder, options.format)
-            recorder = Recorder(options.runtime_dir, path, options.cursor, stop)
+            buses = [name for name in BUSES if name in options.bus]
+            recorder = Recorder(options.runtime_dir, options.folder, options.format, buses, options.cursor, stop)
         except (AudioError, OSError) as fault:
             full = isinstance(fault, StorageFull) or (isinstance(fault, OSError) and is_full(fault))
             note = RecorderNote(os.getpid(), "", 0, 0, reason=FULL if full else FAILED, message=str(fault))

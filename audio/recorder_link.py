@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,8 @@ FAILED: Final = "failed"
 class RecorderNote(msgspec.Struct, frozen=True):
     """What a recorder last said. `reason` is empty while it records: then `STOPPED` (it was told to), `ENGINE_ENDED`,
     `FULL` (no room) or `FAILED`, with a sentence in `message`. `gap_frames` of the `frames` are silence put in for
-    audio that could not be had, in `gaps` stretches. `began_ns` is when the first frame began."""
+    audio that could not be had, in `gaps` stretches. `began_ns` is when the first frame began; `buses` are recorded
+    beside the master."""
 
     pid: int
     file: str
@@ -43,16 +45,20 @@ class RecorderNote(msgspec.Struct, frozen=True):
     gap_frames: int = 0
     reason: str = ""
     message: str = ""
+    buses: tuple[str, ...] = ()
 
 
-def spawn(runtime_dir: Path, folder: Path, form: str, cursor: int, log: Path) -> "subprocess.Popen[bytes]":
-    """Start a recorder of the engine of `runtime_dir` that writes into `folder`, from engine frame `cursor` on."""
+def spawn(
+    runtime_dir: Path, folder: Path, form: str, cursor: int, log: Path, buses: Sequence[str] = ()
+) -> "subprocess.Popen[bytes]":
+    """Start a recorder of the engine of `runtime_dir` that writes into `folder`, from engine frame `cursor` on: the
+    master, and `buses` beside it, which the engine has to be told to keep."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
             children.command(
                 "audio.recorder", f"--runtime-dir={runtime_dir}", f"--folder={folder}", f"--format={form}",
-                f"--cursor={cursor}",
+                f"--cursor={cursor}", *(f"--bus={bus}" for bus in buses),
             ),
             stdin=subprocess.DEVNULL,
             stdout=output,

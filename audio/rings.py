@@ -3,7 +3,7 @@
     producer (server) --> command ring --> kernel --> event ring ------> consumer (server)
                                              |-----> snapshot slots --> any number of readers
                                              |-----> clock -----------> any number of readers
-                                             '-----> master ring -----> any number of readers
+                                             '-----> bus rings -------> any number of readers
 
 Owner: each ring has one writer; whoever holds one of the classes below is on the other side of the kernel.
 Units: frames at the engine rate; heads, tails and counters only ever grow, and are taken modulo the capacity.
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from audio.commands import COMMAND, EVENT, SNAPSHOT, Commands
 from audio.errors import AudioError, EngineBusy
+from audio.units import BUSES
 
 LINE: Final = 64
 """Bytes of a cache line: what two sides write lies on different lines."""
@@ -28,8 +29,8 @@ LINE: Final = 64
 COMMAND_CAPACITY: Final = 8192
 EVENT_CAPACITY: Final = 4096
 SNAPSHOT_SLOTS: Final = 8
-MASTER_CAPACITY: Final = 131_072
-"""Frames of the master that can be read back: 2.7 s at 48 kHz."""
+BUS_CAPACITY: Final = 131_072
+"""Frames of a bus that can be read back: 2.7 s at 48 kHz."""
 
 Record = np.ndarray[Any, np.dtype[np.void]]
 
@@ -96,8 +97,16 @@ CLOCK: Final = np.dtype(
 """The filtered clock pair: `frame` begins at `monotonic_ns` (the clock of `time.monotonic_ns`). `sequence` is odd while
 the kernel writes. `latency_frames` is set by whoever opened the device."""
 
-MASTER_RING: Final = _lined([("written", "<u8"), ("samples", np.dtype(("<f4", (MASTER_CAPACITY, 2))))])
-"""The master as it went out, stereo; `written` counts frames since the engine's frame 0."""
+BUS_RING: Final = _lined(
+    [
+        ("written", "<u8"),
+        ("since", "<u8"),
+        ("delay_frames", "<i8"),
+        ("samples", np.dtype(("<f4", (BUS_CAPACITY, 2)))),
+    ]
+)
+"""A bus as it went out, stereo; `written` counts frames since the engine's frame 0, and nothing stands from before
+frame `since`. What lies on a frame was made `delay_frames` before it."""
 
 KERNEL_BLOCK: Final = _lined(
     [
@@ -105,7 +114,8 @@ KERNEL_BLOCK: Final = _lined(
         ("events", EVENT_RING),
         ("snapshots", SNAPSHOTS),
         ("clock", CLOCK),
-        ("master", MASTER_RING),
+        ("master", BUS_RING),
+        ("buses", np.dtype((BUS_RING, (len(BUSES),)))),
     ]
 )
 """All that the kernel shares with other processes, as one struct that starts on a cache line."""
@@ -247,15 +257,25 @@ class ClockReader:
         return pair
 
 
-class MasterReader:
-    """A reader of the master as it went out; there may be many, each with a cursor of its own.
+class BusReader:
+    """A reader of the master or of a bus as it went out; there may be many, each with a cursor of its own.
 
     Thread-safe: yes. Realtime-safe: no, but it never waits for the kernel.
     """
 
     def __init__(self, ring: Record) -> None:
-        """Read `ring`, a MASTER_RING in memory that stays mapped."""
+        """Read `ring`, a BUS_RING in memory that stays mapped."""
         self._ring = ring
+
+    @property
+    def since(self) -> int:
+        """Frame from which on the ring was filled."""
+        return int(self._ring["since"])
+
+    @property
+    def delay_frames(self) -> int:
+        """How long before a frame what lies on it was made."""
+        return int(self._ring["delay_frames"])
 
     @property
     def written(self) -> int:
@@ -273,13 +293,13 @@ class MasterReader:
         written = int(self._ring["written"])
         fence()
         # A quarter of the ring is left to the writer, which goes on while this copies.
-        oldest = max(0, written - 3 * MASTER_CAPACITY // 4)
+        oldest = max(self.since, written - 3 * BUS_CAPACITY // 4)
         start = min(max(cursor, oldest), written)
         count = max(0, min(limit_frames, written - start))
-        places = np.arange(start, start + count) % MASTER_CAPACITY
+        places = np.arange(start, start + count) % BUS_CAPACITY
         audio: npt.NDArray[np.float32] = samples[places]
         fence()
-        gone = int(self._ring["written"]) - MASTER_CAPACITY - start
+        gone = int(self._ring["written"]) - BUS_CAPACITY - start
         if gone > 0:
             audio = audio[gone:]
         return audio, start + count

@@ -58,8 +58,8 @@ OUTPUTS: Final = ("master", "3-4", "5-6", "7-8")
 OWN_OUTPUTS: Final = ("off", "3-4", "5-6", "7-8")
 """Where headphones and booth may go, by their pair of device channels."""
 
-BUSES: Final = ("headphones", "booth", *(f"deck{deck}" for deck in range(1, DECKS + 1)))
-"""Buses that can be listened to beside the master."""
+BUSES: Final = ("headphones", "booth", *(f"deck{deck}" for deck in range(1, DECKS + 1)), "pads")
+"""Buses that can be listened to and recorded beside the master, in the order of their kernel codes."""
 
 BUS_CHANNELS: Final = MOST_CHANNELS + 2 * len(BUSES)
 """Channels of a kernel without a device: those that a device may have, then each of `BUSES`."""
@@ -81,8 +81,8 @@ TIMECODE_DB: Final = -10.0
 CLICK_OUTPUTS: Final = ("master", "headphones")
 """Where the click of a deck may go."""
 
-RECORDING_FORMATS: Final = ("flac", "wav")
-"""What the recorder writes, the default first."""
+RECORDING_FORMATS: Final = ("flac", "wav", "wav-float")
+"""What the recorder writes, the default first: 24 bits in FLAC or WAV, 32-bit floating point in WAV."""
 
 CROSSFADER_CURVES: Final = ("linear", "constant_power", "cut")
 """Crossfader curves, in the order of their kernel codes."""

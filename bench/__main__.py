@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Final
 
 SECTIONS: Final = (
-    "kernel", "stretch", "nulls", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar", "page",
+    "kernel", "stretch", "nulls", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar",
+    "page",
 )  # fmt: skip
 
 

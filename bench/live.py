@@ -16,7 +16,7 @@ import soundfile
 
 from audio import adoption
 from audio.block import Block
-from audio.rings import ClockReader, MasterReader
+from audio.rings import BusReader, ClockReader
 from tests.end_to_end.listening import Page
 from tests.end_to_end.program import Program
 
@@ -52,7 +52,7 @@ def main() -> int:
 def _measure(program: Program) -> npt.NDArray[np.float64]:
     """Return the delays in seconds."""
     block = Block.attach(adoption.find(program.runtime()).segment)
-    clock, master = ClockReader(block.kernel["clock"]), MasterReader(block.kernel["master"])
+    clock, master = ClockReader(block.kernel["clock"]), BusReader(block.kernel["master"])
     choose = random.Random(1)
     delays = []
     for number in range(MESSAGES):

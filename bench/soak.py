@@ -29,7 +29,7 @@ import soundfile
 
 from audio import adoption
 from audio.block import Block
-from audio.rings import ClockReader, MasterReader, SnapshotReader
+from audio.rings import BusReader, ClockReader, SnapshotReader
 from audio.units import DECKS
 from bench.beside import Beside, IdleClient, IdleTimers, as_rare, idle_client, jack_environment, own_server
 from bench.nulls import NULL_DB, sum_against_mix
@@ -106,7 +106,7 @@ def storm(chance: random.Random) -> tuple[str, float | int | str]:
 class Ears:
     """Listens to the master as it goes out: the largest step, how many were too large, and what was missed."""
 
-    reader: MasterReader
+    reader: BusReader
     cursor: int
     heard: int = 0
     missed: int = 0
@@ -184,7 +184,7 @@ def _snapshots(program: Program) -> SnapshotReader:
 def _soak(program: Program, minutes: float, seed: int, beside: Beside) -> bool:
     block = Block.attach(adoption.find(program.runtime()).segment)
     snapshots, clock = SnapshotReader(block.kernel["snapshots"]), ClockReader(block.kernel["clock"])
-    master = MasterReader(block.kernel["master"])
+    master = BusReader(block.kernel["master"])
     ears = Ears(master, master.written)
     stop = threading.Event()
     sent = [0]

@@ -65,6 +65,7 @@ _PRACTICE: Final = {
     "pitch": "pitch",
     "countin": "countin",
     "click": "click",
+    "zoom": "zoom",
     **{f"trainer/{name}": f"trainer/{name}" for name in ("on", "start", "step", "every", "stop", "clean", "missed")},
 }
 """What a player's controls are called, and what they are on the deck that has the focus."""

@@ -77,7 +77,7 @@ def stretch_of(source: PadSource, duration_s: float) -> tuple[float, float]:
 @dataclass(frozen=True, slots=True)
 class Pad:
     """A pad as the show knows it. `loading` is the number of the load of `wanted` that is on its way, 0 for none;
-    `start_s` and `end_s` lie in the sample, an end of 0 is its own."""
+    `start_s` and `end_s` lie in the sample, an end of 0 is its own. `pfl` is of the show and not kept with the bank."""
 
     source: str = ""
     name: str = ""
@@ -88,6 +88,7 @@ class Pad:
     mode: str = "one-shot"
     choke: str = "0"
     gain: float = 1.0
+    pfl: int = 0
     pan: float = 0.0
     pitch: float = 0.0
     start_s: float = 0.0

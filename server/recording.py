@@ -21,6 +21,7 @@ from anyio.abc import TaskStatus
 from audio import recorder_link
 from audio.client import EngineClient
 from audio.recorder_link import ENGINE_ENDED, FULL, STOPPED, RecorderNote
+from audio.units import BUSES
 from server.session.effects import Notice
 from server.session.facts import Reported
 from server.session.show import Show
@@ -29,6 +30,8 @@ from server.track_list import TrackList
 _log = logging.getLogger(__name__)
 
 SWITCH: Final = "/mixer/record"
+ARMED: Final = {bus: f"/mixer/record/bus/{bus}" for bus in BUSES}
+"""The switch of each bus."""
 FILE: Final = "/mixer/record/file"
 
 LOOK_S: Final = 0.25
@@ -57,6 +60,8 @@ class RecordingKeeper:
         self._began_ns = 0
         self._gaps = 0
         self._tracks = TrackList("")
+        self._buses: tuple[str, ...] = ()
+        self._late: frozenset[str] = frozenset()
         self._wake = anyio.Event()
 
     def seconds(self) -> float:
@@ -95,7 +100,8 @@ class RecordingKeeper:
         alive = await anyio.to_thread.run_sync(recorder_link.is_recording, self._runtime)
         if alive and note is not None and not note.reason:
             self._pid, self._gaps, self._began_ns = note.pid, note.gaps, note.began_ns
-            self._tracks = await anyio.to_thread.run_sync(TrackList.resume, self._folder / note.file)
+            self._tracks = await anyio.to_thread.run_sync(TrackList.resume, self._folder, note.file)
+            self._buses = note.buses
         await self._switch(int(self._pid != 0))
 
     async def _watch(self) -> None:
@@ -110,6 +116,7 @@ class RecordingKeeper:
         if self._pid:
             alive, note = await anyio.to_thread.run_sync(self._look)
             await self._hear()
+            self._tell_late()
             if note is not None and note.file:
                 await self._follow(note)
             if alive:
@@ -140,9 +147,10 @@ class RecordingKeeper:
         cursor = client.master_cursor
         self._began_ns, self._gaps, self._told, self._tracks = time.monotonic_ns(), 0, False, TrackList("")
         self._tracks.hear(self._show.controls, 0.0)
+        self._buses, self._late = tuple(self._armed()), frozenset()
         try:
             self._process = await anyio.to_thread.run_sync(
-                recorder_link.spawn, self._runtime, self._folder, self._form, cursor, self._log_file
+                recorder_link.spawn, self._runtime, self._folder, self._form, cursor, self._log_file, self._buses
             )
         except OSError as error:
             await self._switch(0)
@@ -168,7 +176,8 @@ class RecordingKeeper:
         if note is None:
             self._say("error", f"Nothing was recorded; {self._log_file.name} says why")
         elif reason == STOPPED:
-            self._say("info", f"Recorded {note.file}, {_length(note)}")
+            more = f" and {len(note.buses)} more" if note.buses else ""
+            self._say("info", f"Recorded {note.file}{more}, {_length(note)}")
             if self._told:
                 return bool(self._show.value(SWITCH))
         elif reason == ENGINE_ENDED:
@@ -186,6 +195,16 @@ class RecordingKeeper:
                 return True
         await self._switch(0)
         return False
+
+    def _armed(self) -> list[str]:
+        return [bus for bus, switch in ARMED.items() if self._show.value(switch)]
+
+    def _tell_late(self) -> None:
+        """Say of a bus that is armed while a recording runs that it has no file there."""
+        late = frozenset(self._armed()) - frozenset(self._buses)
+        for bus in sorted(late - self._late):
+            self._say("warning", f"{bus} is not in this recording: it is from the next one on")
+        self._late = late
 
     async def _switch(self, value: int) -> None:
         """Let the switch show what is."""

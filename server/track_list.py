@@ -16,18 +16,18 @@ class TrackList:
     """What was heard so far."""
 
     def __init__(self, file: str, tracks: tuple[CueTrack, ...] = ()) -> None:
-        """`file` is the recording's name, which may be told later."""
+        """`file` is where the recording lies in its folder, which may be told later."""
         self.file = file
         self.tracks = tracks
 
     @classmethod
-    def resume(cls, recording: Path) -> "TrackList":
-        """Go on with the list that is beside a recording, if one is."""
+    def resume(cls, folder: Path, file: str) -> "TrackList":
+        """Go on with the list that is beside the recording `file` of a folder, if one is."""
         try:
-            sheet = read_cue(recording.with_suffix(".cue").read_bytes())[0]
+            sheet = read_cue((folder / file).with_suffix(".cue").read_bytes())[0]
         except (OSError, NotACueSheet):
-            return cls(recording.name)
-        return cls(recording.name, sheet.tracks)
+            return cls(file)
+        return cls(file, sheet.tracks)
 
     def hear(self, controls: Mapping[str, Value], at_s: float) -> bool:
         """List what is audible by these controls and was not listed yet; return whether there was any."""
@@ -50,7 +50,10 @@ class TrackList:
 
     def sheet(self) -> str:
         """Return the list as the text of a CUE sheet."""
-        return write_cue(CueSheet(self.file, self.tracks, Path(self.file).stem))
+        file = Path(self.file)
+        # A recording with buses has a folder of its own, and its name is that folder's.
+        title = file.stem if file.parent == Path() else file.parent.name
+        return write_cue(CueSheet(file.name, self.tracks, title))
 
 
 def _told(title: str, artist: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from audio.kernel.sequencer import forget_hit, hit, run_sequencer, seek_step, se
 from audio.units import BANKS, CHOKE_GROUPS, PADS, STEPS
 
 FIRST_SAMPLER: Final = int(CommandKind.PAD_HIT)
-LAST_SAMPLER: Final = int(CommandKind.SEQUENCER_SET)
+LAST_SAMPLER: Final = int(CommandKind.PAD_PFL)
 _HIT: Final = int(CommandKind.PAD_HIT)
 _STOP: Final = int(CommandKind.PAD_STOP)
 _MODE: Final = int(CommandKind.PAD_MODE)
@@ -26,6 +26,7 @@ _PITCH: Final = int(CommandKind.PAD_PITCH)
 _START: Final = int(CommandKind.PAD_START)
 _END: Final = int(CommandKind.PAD_END)
 _QUANTIZE: Final = int(CommandKind.PAD_QUANTIZE)
+_PFL: Final = int(CommandKind.PAD_PFL)
 _VOLUME: Final = int(CommandKind.SAMPLER_VOLUME)
 _STOP_ALL: Final = int(CommandKind.SAMPLER_STOP)
 _RUN: Final = int(CommandKind.SEQUENCER_RUN)
@@ -76,6 +77,9 @@ def _apply_pad(k: Any, number: int, kind: int, a: float, b: float) -> bool:
         pad.quantize = clamp(a, 0.0, 64.0)
         if pad.quantize == 0.0:
             forget_hit(k, number)
+    elif kind == _PFL:
+        pad.pfl = 1 if a >= 0.5 else 0
+        follow_pad(k, number)
     elif kind == _SET:
         return set_step(k, number, int(clamp(np.rint(a), -1.0, 99.0)), clamp(b, 0.0, 1.0))
     else:
@@ -87,7 +91,7 @@ def _apply_pad(k: Any, number: int, kind: int, a: float, b: float) -> bool:
 def apply_sampler(k: Any, bank: int, slot: int, kind: int, a: float, b: float) -> bool:
     """Carry out one command of the sampler; False where there is no such bank, pad or step."""
     sampler = k.sampler
-    if kind <= _QUANTIZE or kind == _SET:
+    if kind <= _QUANTIZE or kind >= _SET:
         return bank < BANKS and slot < PADS and _apply_pad(k, bank * PADS + slot, kind, a, b)
     if kind == _VOLUME:
         glide(sampler.level, clamp(a, 0.0, 1.0), k.fade_frames)

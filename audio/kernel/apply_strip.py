@@ -15,9 +15,10 @@ from audio.kernel.apply_fx import FIRST_FX, apply_fx
 from audio.kernel.bank import BANDS, bus_pair, turn_band, turn_filter
 from audio.kernel.compiled import compiled
 from audio.kernel.layout import OUTPUT_PAIRS
+from audio.kernel.publish import record_bus
 from audio.kernel.ramps import clamp, glide, snap
 from audio.kernel.strip import cross_gain, was_heard
-from audio.units import DECKS, STEM_SLOTS
+from audio.units import BUSES, DECKS, STEM_SLOTS
 
 FIRST_STRIP: Final = 96
 LAST_STRIP: Final = 143
@@ -37,6 +38,7 @@ _CUE_MIX: Final = int(CommandKind.CUE_MIX)
 _SPLIT_CUE: Final = int(CommandKind.SPLIT_CUE)
 _BOOTH: Final = int(CommandKind.BOOTH)
 _REVERSE: Final = int(CommandKind.CROSSFADER_REVERSE)
+_RECORD: Final = int(CommandKind.RECORD_BUS)
 _HEADPHONES_OUTPUT: Final = int(CommandKind.HEADPHONES_OUTPUT)
 _BOOTH_OUTPUT: Final = int(CommandKind.BOOTH_OUTPUT)
 _BAND_LOW: Final = BAND_LIMITS[0]
@@ -136,7 +138,7 @@ def _apply_stem(k: Any, deck: Any, slot: int, kind: int, a: float, heard: bool) 
 
 
 @compiled
-def _apply_mixer(k: Any, kind: int, a: float) -> bool:
+def _apply_mixer(k: Any, slot: int, kind: int, a: float) -> bool:
     if kind == _HEADPHONES:
         glide(k.phones_level, clamp(a, 0.0, 1.0), k.fade_frames)
     elif kind == _CUE_MIX:
@@ -152,6 +154,8 @@ def _apply_mixer(k: Any, kind: int, a: float) -> bool:
         _send_to(k, k.phones, int(clamp(np.rint(a), 0.0, OUTPUT_PAIRS - 1.0)), True)
     elif kind == _BOOTH_OUTPUT:
         _send_to(k, k.booth, int(clamp(np.rint(a), 0.0, OUTPUT_PAIRS - 1.0)), True)
+    elif kind == _RECORD and slot < len(BUSES):
+        record_bus(k, slot, a >= 0.5)
     else:
         return False
     return True
@@ -163,5 +167,5 @@ def apply_strip(k: Any, number: int, slot: int, kind: int, a: float) -> bool:
     if kind >= FIRST_FX:
         return apply_fx(k, number, slot, kind, a)
     if kind >= _HEADPHONES:
-        return _apply_mixer(k, kind, a)
+        return _apply_mixer(k, slot, kind, a)
     return number < DECKS and _apply_deck(k, k.decks[number], slot, kind, a)

@@ -17,6 +17,7 @@ from audio.kernel.compiled import compiled
 from audio.kernel.fx_beat import floor_of
 from audio.kernel.grid import beat_at, frame_of, has_grid
 from audio.kernel.heads import place_of
+from audio.kernel.outputs import has_phones
 from audio.kernel.practice_state import ACCENT, BEAT, CLICK_ROOM, SUBDIVISION, VOICES
 from audio.kernel.ramps import advance
 from audio.kernel.strip import pass_by
@@ -145,7 +146,7 @@ def sound_clicks(k: Any, count: int) -> None:
                 continue
             if voice.output == 0:
                 _sound(k, click, voice, k.master_bus, count, frames)
-            elif k.channels > 2:
+            elif has_phones(k):
                 _sound(k, click, voice, k.cue_bus, count, frames)
             elif k.frame + count - voice.start >= frames:
                 voice.sounds = 0

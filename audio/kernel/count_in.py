@@ -16,7 +16,7 @@ import numpy as np
 from audio.kernel.click import kind_of, strike
 from audio.kernel.compiled import compiled
 from audio.kernel.grid import beat_at, has_grid, steady_beats_a_frame
-from audio.kernel.motion import find_drive
+from audio.kernel.motion import direction, find_drive
 
 MOST: Final = 16
 """Most clicks of a count-in."""
@@ -40,6 +40,7 @@ def begin_count(k: Any, deck: Any, frame: int, place: float) -> None:
     if abs(beat - np.rint(beat)) < _NEAR:
         beat = np.rint(beat)
     count.beat = beat
+    count.place = place
     count.next = ceil(beat) - count.beats
     count.starts = frame + int(np.rint((beat - count.next) * count.period))
     count.active = 1
@@ -72,6 +73,7 @@ def frames_to_start(k: Any, deck: Any) -> int:
         deck.want_play = 1
         deck.preview = 0
         return _FAR
+    count.speed = find_drive(deck) * direction(deck)
     return count.starts - k.frame
 
 

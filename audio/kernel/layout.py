@@ -55,7 +55,7 @@ HOPS: Final = 30
 OUTPUT_PAIRS: Final = MOST_CHANNELS // 2
 """Pairs of channels that a device may have."""
 BUS_PAIRS: Final = BUS_CHANNELS // 2
-"""Those, and the buses one by one for whoever renders without a device: headphones, booth, each deck."""
+"""Those, and the buses one by one: headphones, booth, each deck, pads."""
 THROUGH: Final = 0
 AROUND: Final = 1
 """The two buses of a deck: effects have their place on the first."""
@@ -312,6 +312,7 @@ STATE: Final = np.dtype(
         ("snapshots", "<i8"),
         ("clock", "<i8"),
         ("master", "<i8"),
+        ("buses", "<i8"),
         ("table", "<i8"),
         # Odd while a block is rendered: KernelHost looks for memory that is still in use only between blocks.
         ("busy", "<u8"),
@@ -331,6 +332,8 @@ STATE: Final = np.dtype(
         ("cue_mix", RAMP),
         ("split_cue", RAMP),
         ("booth_level", RAMP),
+        # A bit for each of BUSES whose ring is kept filled.
+        ("recorded", "<i4"),
         ("phones", ROUTE),
         ("booth", ROUTE),
         ("master_effect", EFFECT),

@@ -10,7 +10,7 @@ Owner: the kernel. A deck that is silent, and whose filters have nothing left, i
 Units: frames at the engine rate; gains linear, float32.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +18,12 @@ from audio.kernel.bank import bus_pair, forget_pair, gather, is_on, run_bank, sc
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.fx_unit import run_deck_effects, sleep_deck_effects
 from audio.kernel.lane_rows import TOO_LOUD
-from audio.kernel.layout import AROUND, BUS_PAIRS, OUTPUT_PAIRS, SEGMENT, THROUGH
+from audio.kernel.layout import AROUND, OUTPUT_PAIRS, SEGMENT, THROUGH
 from audio.kernel.loudness import listen
+from audio.kernel.outputs import FIRST_DECK_PAIR, has_buses, has_phones
 from audio.kernel.ramps import advance
 from audio.kernel.strip import follow_route, gain_both, is_awake, is_steady, meter, pair_of, pass_by
-from audio.units import BUS_CHANNELS, DECKS
-
-FIRST_DECK_PAIR: Final = BUS_PAIRS - DECKS
+from audio.units import DECKS
 
 
 @compiled
@@ -154,7 +153,7 @@ def _send(k: Any, deck: Any, count: int) -> None:
     if deck.aside:
         _add(around, bus, count)
         _empty(around, count)
-    if k.channels > 2 and (deck.pfl.left > 0 or deck.pfl.value > 0.0):
+    if has_phones(k) and (deck.pfl.left > 0 or deck.pfl.value > 0.0):
         moves = _draw(k.curve_row[0], deck.pfl, count)
         value = deck.pfl.value
         for n in range(count):
@@ -176,7 +175,7 @@ def _send(k: Any, deck: Any, count: int) -> None:
     deck.pairs = 0
     meter(k, bus[0], bus[1], count, deck.peak, deck.power)
     listen(k, deck.number, bus[0], bus[1], count)
-    if k.channels == BUS_CHANNELS:
+    if has_buses(k):
         _add(bus, k.outputs[FIRST_DECK_PAIR + deck.number], count)
     _route(k, deck, bus, count)
     _empty(bus, count)

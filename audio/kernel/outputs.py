@@ -5,7 +5,7 @@
     master before its level ------------> x level --> booth
 
     channels 0, 1: master     2 to 7: outputs of decks and stems, headphones and booth where they are sent
-    channels 8 on, without a device: headphones, booth, deck 1 to 4
+    channels 8 on, without a device: headphones, booth, deck 1 to 4, pads
 
 Owner: the kernel. Headphones and booth end at full scale: what is beyond is cut off.
 Units: samples linear, gains linear.
@@ -21,12 +21,26 @@ from audio.kernel.layout import BUS_PAIRS, LOOK_AHEAD, OUTPUT_PAIRS
 from audio.kernel.limiter import delay
 from audio.kernel.ramps import advance, snap
 from audio.kernel.strip import follow_route, pair_of
-from audio.units import BUS_CHANNELS
+from audio.units import BUS_CHANNELS, DECKS
 
 _PHONES: Final = OUTPUT_PAIRS
 _BOOTH: Final = OUTPUT_PAIRS + 1
+FIRST_DECK_PAIR: Final = OUTPUT_PAIRS + 2
+PADS_PAIR: Final = FIRST_DECK_PAIR + DECKS
 _FULL: Final = np.float32(1.0)
 _HALF: Final = np.float32(0.5)
+
+
+@compiled
+def has_phones(k: Any) -> bool:
+    """Say whether headphones and booth are made: for a device that may have them, or for a recorder."""
+    return k.channels > 2 or k.recorded != 0
+
+
+@compiled
+def has_buses(k: Any) -> bool:
+    """Say whether every bus is wanted by itself."""
+    return k.channels == BUS_CHANNELS or k.recorded != 0
 
 
 @compiled
@@ -35,9 +49,9 @@ def empty_outputs(k: Any, count: int) -> None:
     for channel in range(2):
         for n in range(count):
             k.master_bus[channel, n] = np.float32(0.0)
-    if k.channels == 2:
+    if not has_phones(k):
         return
-    pairs = BUS_PAIRS if k.channels == BUS_CHANNELS else k.channels // 2
+    pairs = BUS_PAIRS if has_buses(k) else k.channels // 2
     for channel in range(2):
         for n in range(count):
             k.cue_bus[channel, n] = np.float32(0.0)
@@ -95,7 +109,7 @@ def _lay_out(k: Any, route: Any, bus: Any, count: int) -> None:
 @compiled
 def mix_outputs(k: Any, count: int) -> None:
     """Make headphones and booth, once the master stands."""
-    if k.channels == 2:
+    if not has_phones(k):
         snap(k.phones_level, k.phones_level.target)
         snap(k.cue_mix, k.cue_mix.target)
         snap(k.split_cue, k.split_cue.target)

@@ -57,6 +57,8 @@ COUNT_IN: Final = np.dtype(
         ("passes", "<i4"),
         ("active", "<i4"),
         ("starts", "<i8"),
+        ("place", "<f8"),
+        ("speed", "<f8"),
         ("beat", "<f8"),
         ("period", "<f8"),
         ("next", "<i8"),
@@ -64,7 +66,8 @@ COUNT_IN: Final = np.dtype(
     align=True,
 )
 """The count-in: `beats` clicks before a start and, where `passes` is set, before each pass of the loop. While `active`
-the deck starts on engine frame `starts`, at beat `beat`; a beat takes `period` frames, `next` is the next to click."""
+the deck starts on engine frame `starts`, at track frame `place`, at `speed`, negative backwards, and at beat `beat`; a
+beat takes `period` frames, `next` is the next to click."""
 
 MUTES: Final = np.dtype(
     [

@@ -1,7 +1,7 @@
-"""What leaves the kernel at the end of a block: the snapshot and the master as it went out.
+"""What leaves the kernel: the snapshot at the end of a block, and the master and the buses as they went out.
 
 Owner: the kernel writes, any number of readers read (`audio/rings.py`). A snapshot's sequence is odd while it is
-written; the master's counter grows after the frames are there.
+written; a ring's counter grows after the frames are there, and the master's after all others'.
 Units: frames at the engine rate; levels linear; limiter in dB.
 """
 
@@ -11,24 +11,26 @@ from typing import Any, Final
 from numba import from_dtype
 
 from audio.commands import SNAPSHOT
-from audio.kernel.atomics import copy_bytes, fence, load_acquire, record_at, store_release
+from audio.kernel.atomics import copy_bytes, fence, load_acquire, put_float, record_at, store_release
 from audio.kernel.compiled import compiled
 from audio.kernel.grid import beat_at, has_grid
 from audio.kernel.heads import place_of
-from audio.kernel.layout import NONE
+from audio.kernel.layout import LOOK_AHEAD, NONE, OUTPUT_PAIRS
 from audio.kernel.loudness import MASTER
 from audio.kernel.motion import direction
 from audio.kernel.requests import pending_mask, stem_mask
 from audio.kernel.sampler import publish_sampler
 from audio.kernel.sync import tempo_of
-from audio.rings import MASTER_CAPACITY, MASTER_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
-from audio.units import DECKS, STEM_SLOTS
+from audio.rings import BUS_CAPACITY, BUS_RING, SNAPSHOT_SLOT, SNAPSHOT_SLOTS, SNAPSHOTS
+from audio.units import BUSES, DECKS, STEM_SLOTS
 
 _Snapshot: Any = from_dtype(SNAPSHOT)
 _SLOTS: Final = int(SNAPSHOTS.fields["slots"][1])  # type: ignore[index]
 _SLOT: Final = SNAPSHOT_SLOT.itemsize
 _DATA: Final = int(SNAPSHOT_SLOT.fields["snapshot"][1])  # type: ignore[index]
-_SAMPLES: Final = int(MASTER_RING.fields["samples"][1])  # type: ignore[index]
+_BUS: Final = BUS_RING.itemsize
+_SINCE: Final = int(BUS_RING.fields["since"][1])  # type: ignore[index]
+_SAMPLES: Final = int(BUS_RING.fields["samples"][1])  # type: ignore[index]
 
 
 @compiled
@@ -98,13 +100,54 @@ def publish_snapshot(k: Any) -> None:
 
 
 @compiled
-def publish_master(k: Any, out: int, count: int) -> None:
-    """Append `count` frames at address `out` (float32, two channels) to the master ring."""
-    written = load_acquire(k.master)
-    samples = k.master + _SAMPLES
-    place = written & (MASTER_CAPACITY - 1)
-    first = min(count, MASTER_CAPACITY - place)
+def interleave(out: int, left: Any, right: Any, count: int) -> None:
+    """Write two rows of `count` frames to address `out`, float32 (frames, 2)."""
+    for n in range(count):
+        put_float(out, 2 * n, left[n])
+        put_float(out, 2 * n + 1, right[n])
+
+
+@compiled
+def _append(ring: int, written: int, out: int, count: int) -> None:
+    samples = ring + _SAMPLES
+    place = written & (BUS_CAPACITY - 1)
+    first = min(count, BUS_CAPACITY - place)
     copy_bytes(samples + 8 * place, out, 8 * first)
     if count > first:
         copy_bytes(samples, out + 8 * first, 8 * (count - first))
-    store_release(k.master, written + count)
+    store_release(ring, written + count)
+
+
+@compiled
+def publish_master(k: Any, out: int, count: int) -> None:
+    """Append `count` frames at address `out` (float32, two channels) to the master ring."""
+    _append(k.master, load_acquire(k.master), out, count)
+
+
+@compiled
+def publish_buses(k: Any, scratch: int, count: int) -> None:
+    """Append `count` frames of each bus that is recorded to its ring; `scratch` has room for them, interleaved.
+
+    Pre: the master's frames follow, so that whoever sees those finds the buses' there.
+    """
+    written = load_acquire(k.master)
+    for bus in range(len(BUSES)):
+        if k.recorded >> bus & 1:
+            rows = k.outputs[OUTPUT_PAIRS + bus]
+            interleave(scratch, rows[0], rows[1], count)
+            _append(k.buses + bus * _BUS, written, scratch, count)
+
+
+@compiled
+def record_bus(k: Any, bus: int, on: bool) -> None:
+    """Fill the ring of a bus from the next frame on, or no longer."""
+    if on and not k.recorded >> bus & 1:
+        store_release(k.buses + bus * _BUS + _SINCE, load_acquire(k.master))
+        if k.channels == 2 and k.recorded == 0:
+            # Nobody made headphones meanwhile: what they hold back is of long ago.
+            for n in range(LOOK_AHEAD):
+                k.cue_ahead[0, n] = 0.0
+                k.cue_ahead[1, n] = 0.0
+        k.recorded |= 1 << bus
+    elif not on:
+        k.recorded &= ~(1 << bus)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numba.core import types
 
-from audio.kernel.atomics import call_block, load_acquire, put_float, record_at, store_release
+from audio.kernel.atomics import call_block, load_acquire, record_at, store_release
 from audio.kernel.click import sound_clicks
 from audio.kernel.compiled import c_function, compiled, compiled_as
 from audio.kernel.count_in import click_count, frames_to_start
@@ -28,8 +28,8 @@ from audio.kernel.loading import take_host_commands
 from audio.kernel.loudness import MASTER, listen, measure_loudness
 from audio.kernel.mixer import mix_decks
 from audio.kernel.motion import TICK, steer
-from audio.kernel.outputs import empty_outputs, keep_booth, mix_outputs, write_outputs
-from audio.kernel.publish import publish_master, publish_snapshot
+from audio.kernel.outputs import empty_outputs, has_phones, keep_booth, mix_outputs, write_outputs
+from audio.kernel.publish import interleave, publish_buses, publish_master, publish_snapshot
 from audio.kernel.sampler import play_pads
 from audio.kernel.sequencer import frames_to_strike, keep_time, strike_due
 from audio.kernel.stretched import publish_plans
@@ -58,7 +58,7 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     play_pads(k, address, count)
     run_master_effect(k, count)
     sound_clicks(k, count)
-    if k.channels > 2:
+    if has_phones(k):
         keep_booth(k, count)
     gain_both(left, right, k.master_gain, count)
     limit(k, left, right, count)
@@ -67,21 +67,16 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     measure_loudness(k, count)
     mix_outputs(k, count)
     sound_code(k, count)
+    if k.recorded:
+        publish_buses(k, address + _STEREO, count)
     if k.channels == 2:
-        _interleave(out, left, right, count)
+        interleave(out, left, right, count)
         publish_master(k, out, count)
         return
     stereo = address + _STEREO
-    _interleave(stereo, left, right, count)
+    interleave(stereo, left, right, count)
     publish_master(k, stereo, count)
     write_outputs(k, out, count)
-
-
-@compiled
-def _interleave(out: int, left: Any, right: Any, count: int) -> None:
-    for n in range(count):
-        put_float(out, 2 * n, left[n])
-        put_float(out, 2 * n + 1, right[n])
 
 
 @compiled

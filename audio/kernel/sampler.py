@@ -21,6 +21,7 @@ from audio.kernel.compiled import Single, compiled
 from audio.kernel.events import report
 from audio.kernel.layout import ADDRESS
 from audio.kernel.memory import between_frames, frame_at
+from audio.kernel.outputs import PADS_PAIR, has_buses, has_phones
 from audio.kernel.ramps import advance, advance_rate, clamp, glide, glide_rate, snap, snap_rate
 from audio.kernel.sampler_state import SOUNDING, VOICES
 from audio.kernel.sinc import FRACTION_BITS, interpolate, weigh, width_of
@@ -116,22 +117,25 @@ def _free_voice(k: Any) -> int:
 
 @compiled
 def set_level(k: Any, number: int, voice: Any, frames: int) -> None:
-    """Bring a voice to its pad's gain and pan; at once with 0 `frames`."""
+    """Bring a voice to its pad's gain and pan, and to where it is heard; at once with 0 `frames`."""
     pad = k.sampler.pads[number]
     level = pad.gain * voice.velocity
     left = np.float32(level * min(1.0, 1.0 - pad.pan))
     right = np.float32(level * min(1.0, 1.0 + pad.pan))
+    cued = 1.0 if pad.pfl else 0.0
     if frames == 0:
         snap(voice.left, left)
         snap(voice.right, right)
+        snap(voice.cued, cued)
     else:
         glide(voice.left, left, frames)
         glide(voice.right, right, frames)
+        glide(voice.cued, cued, frames)
 
 
 @compiled
 def follow_pad(k: Any, number: int) -> None:
-    """Bring all voices of a pad to its gain, pan and pitch."""
+    """Bring all voices of a pad to its gain, pan, pitch and place."""
     for n in range(VOICES):
         voice = k.sampler.voices[n]
         if voice.active and voice.pad == number:
@@ -270,8 +274,9 @@ def _near_end(k: Any, voice: Any, speed: float) -> bool:
 
 @compiled
 def _lay_voice(k: Any, address: int, voice: Any, count: int) -> None:
-    """Add `count` frames of a voice to the pads' bus; its end frees it."""
+    """Add `count` frames of a voice to the pads' bus, or to what is cued; its end frees it."""
     bus_left, bus_right = k.pad_bus[0], k.pad_bus[1]
+    phones = has_phones(k)
     for n in range(count):
         speed = advance_rate(voice.rate)
         if voice.until != 0 and k.frame + n >= voice.until:
@@ -289,7 +294,14 @@ def _lay_voice(k: Any, address: int, voice: Any, count: int) -> None:
         left, right = _read(k, address, voice, speed)
         left *= level * np.float32(advance(voice.left))
         right *= level * np.float32(advance(voice.right))
+        cued = np.float32(advance(voice.cued))
         if abs(left) < TOO_LOUD and abs(right) < TOO_LOUD:
+            if cued > _SILENCE:
+                if phones:
+                    k.cue_bus[0, n] += left * cued
+                    k.cue_bus[1, n] += right * cued
+                left -= left * cued
+                right -= right * cued
             bus_left[n] += left
             bus_right[n] += right
         _go_on(voice, speed)
@@ -316,6 +328,10 @@ def play_pads(k: Any, address: int, count: int) -> None:
     for n in range(count):
         k.master_bus[0, n] += left[n]
         k.master_bus[1, n] += right[n]
+    if has_buses(k):
+        for n in range(count):
+            k.outputs[PADS_PAIR, 0, n] = left[n]
+            k.outputs[PADS_PAIR, 1, n] = right[n]
 
 
 @compiled

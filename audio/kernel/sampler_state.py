@@ -35,11 +35,12 @@ PAD: Final = np.dtype(
         ("mode", "<i4"),
         ("choke", "<i4"),
         ("waiting", "<i4"),
+        ("pfl", "<i4"),
     ],
     align=True,
 )
-"""A pad. `lead`: frames of its memory that lie before the sample. While it is `waiting`, a hit of `velocity` falls on
-beat `due`."""
+"""A pad. `lead`: frames of its memory that lie before the sample. `pfl`: it is heard in the headphones alone. While it
+is `waiting`, a hit of `velocity` falls on beat `due`."""
 
 VOICE: Final = np.dtype(
     [
@@ -61,12 +62,14 @@ VOICE: Final = np.dtype(
         ("fade", RAMP),
         ("left", RAMP),
         ("right", RAMP),
+        ("cued", RAMP),
     ],
     align=True,
 )
 """One sounding hit of pad number `pad` (bank x PADS + pad): frames `first` to `last` of its memory. `cross` frames
 before the end a loop fades over to what lies before its beginning; `wrapped` once it has come round. `until`: the
-engine frame at which a step lets it go, 0 for none. `born` orders voices by age."""
+engine frame at which a step lets it go, 0 for none. `cued`: the part of it that goes to the headphones. `born` orders
+voices by age."""
 
 SAMPLER: Final = np.dtype(
     [

@@ -96,16 +96,24 @@ def wants_stretch(deck: Any) -> bool:
 
     Under a hand, a brake or a spin-back a deck sounds like a record, and with a stem loop from its tape.
     """
+    speed = deck.rate.value
+    if deck.hand or speed * deck.rate.target <= 0.0:
+        return False
+    return _is_stretched_at(deck, speed, deck.rate.left > 0)
+
+
+@compiled
+def _is_stretched_at(deck: Any, speed: float, moves: bool) -> bool:
+    """Say whether the deck would not sound like its tape at `speed`, which `moves` or stands."""
     s = deck.stretch
     if s.line == 0 or (s.keylock == 0 and s.factor == 1.0):
         return False
-    speed = deck.rate.value
     fast = abs(speed)
-    if s.factor == 1.0 and deck.rate.left == 0 and fast == 1.0:
+    if s.factor == 1.0 and not moves and fast == 1.0:
         return False
-    if deck.hand or deck.winding or _is_layered(deck):
+    if deck.winding or _is_layered(deck):
         return False
-    return fast >= _SLOWEST and fast <= _FASTEST and speed * deck.rate.target > 0.0
+    return fast >= _SLOWEST and fast <= _FASTEST
 
 
 @compiled
@@ -166,6 +174,15 @@ def _look(k: Any, deck: Any, frame: int) -> None:
 
 
 @compiled
+def _is_counted_start(deck: Any, frame: int) -> bool:
+    """Say whether a deck that comes in on engine frame `frame` was counted in to where it does: the ring is there
+    already. Pre: the playhead did not sound before."""
+    count, main = deck.count, deck.heads[0]
+    there = abs(main.index + main.fraction * _UNIT - count.place) < 1.0
+    return deck.stretch.index == _NOWHERE and count.starts == frame and there
+
+
+@compiled
 def follow_stretch(k: Any, address: int, number: int, deck: Any) -> None:
     """Notice a jump of the playhead, and look at the ring where it is time to.
 
@@ -176,6 +193,9 @@ def follow_stretch(k: Any, address: int, number: int, deck: Any) -> None:
         return
     main = deck.heads[0]
     if not main.sounding:
+        if s.index != _NOWHERE:
+            # What the ring holds from here on is for a start that is counted in.
+            s.tag += 1
         s.index = _NOWHERE
         s.mix_here = 0
         s.stems_here = 0
@@ -184,7 +204,8 @@ def follow_stretch(k: Any, address: int, number: int, deck: Any) -> None:
     forwards = 1 if deck.rate.value >= 0.0 else 0
     token = deck.tapes[main.tape].token
     if main.index != s.index or main.fraction != s.fraction or forwards != s.forwards or token != s.token:
-        s.tag += 1
+        if not _is_counted_start(deck, frame):
+            s.tag += 1
         s.forwards = forwards
         s.token = token
         _look(k, deck, frame)
@@ -245,15 +266,21 @@ def _put_plan(k: Any, deck: Any) -> None:
     plan.asked = asked
     plan.wanted = 0
     plan.mask = 0
-    if asked and main.tape != NONE and main.sounding and wants_stretch(deck):
+    counted = deck.count.active != 0 and not main.sounding
+    speed = deck.count.speed if counted else deck.rate.target
+    wanted = _is_stretched_at(deck, speed, False) if counted else main.sounding != 0 and wants_stretch(deck)
+    if asked and main.tape != NONE and wanted:
         tape = deck.tapes[main.tape]
         plan.wanted = 1
         plan.frame = k.frame
         plan.place = main.index + main.fraction * _UNIT
-        plan.speed = deck.rate.target
+        if counted:
+            # As if the playhead were on its way, to arrive when the count ends.
+            plan.place = deck.count.place - speed * (deck.count.starts - k.frame)
+        plan.speed = speed
         plan.loop_start = deck.loop_in
         plan.loop_length = foreseen_loop(deck)
-        plan.pitch = s.factor if s.keylock else s.factor * abs(deck.rate.target)
+        plan.pitch = s.factor if s.keylock else s.factor * abs(speed)
         plan.tag = s.tag
         plan.mask = tape.mask | 1 << MIX_BUS
         for slot in range(SLOTS):

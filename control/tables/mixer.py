@@ -5,7 +5,7 @@ Owner: nobody changes them at run time. Units: as each row says.
 
 from collections.abc import Iterator
 
-from audio.units import CROSSFADER_CURVES
+from audio.units import BUSES, CROSSFADER_CURVES
 from control.control import Access, Control, Curve, Kind, level, telemetry, toggle
 
 
@@ -29,7 +29,10 @@ def mixer_rows() -> Iterator[Control]:
         choices=CROSSFADER_CURVES,
     )
     yield level("/mixer/master", "Master level")
-    yield toggle("/mixer/record", "Record the master to a file")
+    yield toggle("/mixer/record", "Record the master, and the buses that are armed, to files")
+    for bus in BUSES:
+        text = f"Arm {bus}: the next recording has a file of it beside the master, on the same frames"
+        yield toggle(f"/mixer/record/bus/{bus}", text)
     yield Control(
         "/mixer/record/file", Kind.TEXT, "Name of the recording, or of the last one", default="", access=Access.READ
     )

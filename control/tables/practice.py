@@ -46,6 +46,7 @@ def practice_rows(n: int) -> Iterator[Control]:
     yield _number(f"{deck}/countin", f"Clicks before {of} starts; 0 starts at once", "beats", 0.0, 16.0, 0.0)
     yield toggle(f"{deck}/countin/passes", f"Count in before each pass of the loop of {of}, too")
     yield from _trainer_rows(n)
+    yield _number(f"{deck}/zoom", f"How much of {of} the close view of its waveform shows", "s", 0.5, 600.0, 8.0)
 
 
 def _click_rows(n: int) -> Iterator[Control]:

@@ -63,6 +63,7 @@ def _pad_rows(n: int) -> Iterator[Control]:
         choices=tuple(str(group) for group in range(CHOKE_GROUPS + 1)),
     )  # fmt: skip
     yield level(f"{path}/gain", f"Volume of {pad}")
+    yield toggle(f"{path}/pfl", f"Hear {pad} in the headphones alone, not in the master")
     yield Control(f"{path}/pan", Kind.CONTINUOUS, f"Balance of {pad}", "", -1.0, 1.0, 0.0, curve=Curve.CENTRED)
     yield Control(
         f"{path}/pitch", Kind.CONTINUOUS, f"Pitch of {pad}; its speed goes with it", "semitones", -24.0, 24.0, 0.0,

@@ -58,7 +58,7 @@ async def save(db: Database, user_id: int, bank: int, pads: tuple[Pad, ...]) -> 
     async with db.transaction() as tx:
         await tx.execute("DELETE FROM sampler_pads WHERE user_id = $1 AND bank = $2", user_id, bank + 1)
         for number, pad in enumerate(pads, start=1):
-            kept = replace(pad, status=_AT_REST.status, duration_s=0.0, loading=0, wanted="")
+            kept = replace(pad, status=_AT_REST.status, duration_s=0.0, loading=0, wanted="", pfl=0)
             if kept == _AT_REST:
                 continue
             await tx.execute(

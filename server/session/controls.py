@@ -38,6 +38,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **SAMPLING,
     **AUTO_GAIN,
     **{path: _keep(path) for path in ("/mixer/record",)},
+    **{f"/deck/{deck}/zoom": _keep(f"/deck/{deck}/zoom") for deck in range(1, DECKS + 1)},
     **CLOCK_HANDLERS,
     **TAPPING,
     **SETLIST_HANDLERS,

@@ -38,7 +38,7 @@ _HABITS: Final = (
 _TRAINER: Final = tuple(f"trainer/{name}" for name in ("start", "stop", "step", "every", "by"))
 _LOOP: Final = ("loop/start", "loop/end", "loop/active", "loop/bars")
 _MUTES: Final = tuple(f"stem/{stem}/mutes" for stem in STEMS)
-KEPT: Final = ("pitch_range", "rate", *_SONG, *_HABITS, *_TRAINER, *_LOOP, *_MUTES)
+KEPT: Final = ("pitch_range", "zoom", "rate", *_SONG, *_HABITS, *_TRAINER, *_LOOP, *_MUTES)
 """What is kept of a deck, by its path below the deck."""
 _WATCHED: Final = tuple(
     frozenset(f"/deck/{deck + 1}/{name}" for name in (*KEPT, "play", "loop/passes")) for deck in range(DECKS)
@@ -99,7 +99,7 @@ def open_practice(draft: Draft, deck: int) -> None:
     left = memory.rehearsal.practice
     names = KEPT if left is not None else tuple(name for name in KEPT if name not in (*_HABITS, *_TRAINER))
     values = {name: _valid(f"{path}/{name}", left.controls.get(name) if left is not None else None) for name in names}
-    for name in ("pitch_range", *_TRAINER, "loop/bars"):
+    for name in ("pitch_range", "zoom", *_TRAINER, "loop/bars"):
         if name in values:
             draft.set(f"{path}/{name}", values[name])
     for name in (*_SONG, *_HABITS):

@@ -10,6 +10,7 @@ from typing import Final
 
 from audio.commands import CommandKind
 from audio.units import (
+    BUSES,
     CLICK_OUTPUTS,
     CROSSFADER_CURVES,
     CROSSFADER_SIDES,
@@ -91,6 +92,7 @@ def _rows() -> list[Row]:
         Row("/mixer/booth", kinds.BOOTH, 0, 0, float),
         Row("/mixer/headphones/output", kinds.HEADPHONES_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
         Row("/mixer/booth/output", kinds.BOOTH_OUTPUT, 0, 0, _index_in(OWN_OUTPUTS)),
+        *(Row(f"/mixer/record/bus/{bus}", kinds.RECORD_BUS, 0, slot, float) for slot, bus in enumerate(BUSES)),
         *_effect("/mixer/fx", DECKS, 0),
         Row("/pad/volume", kinds.SAMPLER_VOLUME, 0, 0, float),
         Row("/sequencer/step_beats", kinds.SEQUENCER_STEP, 0, 0, _step_beats),

@@ -38,6 +38,7 @@ _PARAMS: Final[Mapping[str, _Param]] = {
     "mode": _Param("mode", CommandKind.PAD_MODE, lambda value, rate: float(PAD_MODES.index(str(value)))),
     "choke": _Param("choke", CommandKind.PAD_CHOKE),
     "gain": _Param("gain", CommandKind.PAD_GAIN),
+    "pfl": _Param("pfl", CommandKind.PAD_PFL),
     "pan": _Param("pan", CommandKind.PAD_PAN),
     "pitch": _Param("pitch", CommandKind.PAD_PITCH),
     "start": _Param("start_s", CommandKind.PAD_START, _frames),

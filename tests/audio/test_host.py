@@ -6,7 +6,7 @@ import pytest
 from audio.commands import CHUNK_FRAMES, CommandKind, EventKind, command, join
 from audio.host import HostBusy, KernelHost, SlotMemory, private_block
 from audio.kernel.layout import HOST_CAPACITY
-from audio.rings import MASTER_CAPACITY, SNAPSHOT_SLOTS, ring
+from audio.rings import BUS_CAPACITY, SNAPSHOT_SLOTS, ring
 from tests.audio.kernel.listening import FADE, constant, host_with, in_blocks, kinds, mixed, on, stems_of, tone, whole
 
 
@@ -191,7 +191,7 @@ def test_a_reader_of_the_master_that_sleeps_is_moved_forward() -> None:
     heard = in_blocks(host, [4096] * 100)
     audio, cursor = host.master.read(0, 1 << 20)
     assert cursor == 409_600
-    assert MASTER_CAPACITY // 2 < len(audio) <= MASTER_CAPACITY
+    assert BUS_CAPACITY // 2 < len(audio) <= BUS_CAPACITY
     assert np.array_equal(audio, heard[cursor - len(audio) :])
     assert len(host.master.read(cursor, 100)[0]) == 0
     assert len(host.master.read(cursor + 5000, 100)[0]) == 0

@@ -8,20 +8,22 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
 
 from audio import recorder_link, recordings
 from audio.client import EngineClient
+from audio.commands import CommandKind, command, join
 from audio.errors import StorageFull
 from audio.kernel.layout import LOOK_AHEAD
 from audio.launch import start_engine
 from audio.recording import Recording, open_writer
-from audio.rings import MASTER_CAPACITY, MASTER_RING, MasterReader
+from audio.rings import BUS_CAPACITY, BUS_RING, BusReader
 from audio.settings import AudioSettings
-from audio.units import RECORDING_FORMATS
-from audio.wav import FRAME_BYTES, HEADER_BYTES, header
+from audio.units import BUSES, RECORDING_FORMATS
+from audio.wav import FLOAT_FRAME_BYTES, FRAME_BYTES, HEADER_BYTES, header
 from tests.audio.engines import deck_source, play_from, record, running_engine, until
 from tests.audio.material import Audio, music
 
@@ -30,18 +32,19 @@ BLOCK = 1152
 """Frames of a FLAC block: what may be missing from a file that was not ended."""
 
 FORMATS = pytest.mark.parametrize("form", RECORDING_FORMATS)
+SUFFIXES = {form: recordings.suffix_of(form) for form in RECORDING_FORMATS}
 
 
 class Ring:
     """A master ring and the kernel's hand on it."""
 
     def __init__(self) -> None:
-        self.memory = np.zeros((), MASTER_RING)
-        self.reader = MasterReader(self.memory)
+        self.memory = np.zeros((), BUS_RING)
+        self.reader = BusReader(self.memory)
 
     def put(self, audio: Audio) -> None:
         start = int(self.memory["written"])
-        self.memory["samples"][np.arange(start, start + len(audio)) % MASTER_CAPACITY] = audio
+        self.memory["samples"][np.arange(start, start + len(audio)) % BUS_CAPACITY] = audio
         self.memory["written"] = start + len(audio)
 
 
@@ -49,23 +52,28 @@ def noise(frames: int, seed: int = 0, level: float = 0.4) -> Audio:
     return (np.random.default_rng(seed).standard_normal((frames, 2)) * level).astype(np.float32)
 
 
-def bits(audio: Audio) -> np.ndarray:
-    """Return audio as 24-bit integers."""
+def bits(audio: Audio, form: str = "flac") -> np.ndarray:
+    """Return audio as a file of that format holds it: as 24-bit integers, or as it is."""
+    if form == "wav-float":
+        return audio
     return np.clip(np.rint(audio.astype(np.float64) * 2**23), -(2**23), 2**23 - 1).astype(np.int64)
 
 
 def stored(path: Path) -> np.ndarray:
-    """Return a whole file as 24-bit integers."""
-    audio, rate = soundfile.read(path, dtype="int32", always_2d=True)
-    assert rate == RATE and soundfile.info(path).subtype == "PCM_24"
+    """Return a whole file as 24-bit integers, or as floats where it holds such."""
+    told = soundfile.info(path)
+    assert told.samplerate == RATE and told.subtype in ("PCM_24", "FLOAT")
+    if told.subtype == "FLOAT":
+        return np.asarray(soundfile.read(path, dtype="float32", always_2d=True)[0])
+    audio, _ = soundfile.read(path, dtype="int32", always_2d=True)
     return audio.astype(np.int64) >> 8
 
 
 @FORMATS
 def test_what_was_in_the_ring_is_in_the_file(form: str, tmp_path: Path) -> None:
-    song, ring, path = noise(300_000, level=0.6), Ring(), tmp_path / f"a.{form}"
+    song, ring, path = noise(300_000, level=0.6), Ring(), tmp_path / f"a.{SUFFIXES[form]}"
     ring.put(song[:1000])
-    writer = open_writer(path, RATE)
+    writer = open_writer(path, RATE, form)
     recording = Recording(ring.reader, writer, 400)
     rng = np.random.default_rng(1)
     at = 1000
@@ -75,38 +83,38 @@ def test_what_was_in_the_ring_is_in_the_file(form: str, tmp_path: Path) -> None:
         at += step
         if rng.random() < 0.5:
             recording.pull()
-            writer.checkpoint()
+            recording.checkpoint()
     recording.pull()
-    writer.close()
+    recording.close()
     assert (recording.frames, recording.gaps) == (len(song) - 400, 0)
     assert np.abs(song).max() > 1  # some of it is clipped
-    assert np.array_equal(stored(path), bits(song[400:]))
+    assert np.array_equal(stored(path), bits(song[400:], form))
     [listed] = recordings.listing(tmp_path)
     assert listed.length_s == pytest.approx((len(song) - 400) / RATE) and listed.size == path.stat().st_size
 
 
 @FORMATS
 def test_silence_stays_silence(form: str, tmp_path: Path) -> None:
-    ring, path = Ring(), tmp_path / f"a.{form}"
+    ring, path = Ring(), tmp_path / f"a.{SUFFIXES[form]}"
     ring.put(np.zeros((5000, 2), np.float32))
-    writer = open_writer(path, RATE)
+    writer = open_writer(path, RATE, form)
     Recording(ring.reader, writer, 0).pull()
     writer.close()
     assert not stored(path).any() and len(stored(path)) == 5000
 
 
 def test_what_was_overwritten_unread_is_silence_of_its_length(tmp_path: Path) -> None:
-    song, ring = noise(MASTER_CAPACITY * 3), Ring()
-    writer = open_writer(tmp_path / "a.flac", RATE)
+    song, ring = noise(BUS_CAPACITY * 3), Ring()
+    writer = open_writer(tmp_path / "a.flac", RATE, "flac")
     recording = Recording(ring.reader, writer, 0)
     ring.put(song[:10_000])
     recording.pull()
-    ring.put(song[10_000:MASTER_CAPACITY])
-    ring.put(song[MASTER_CAPACITY : 2 * MASTER_CAPACITY])
-    ring.put(song[2 * MASTER_CAPACITY :])
+    ring.put(song[10_000:BUS_CAPACITY])
+    ring.put(song[BUS_CAPACITY : 2 * BUS_CAPACITY])
+    ring.put(song[2 * BUS_CAPACITY :])
     recording.pull()
     writer.close()
-    lost = len(song) - 3 * MASTER_CAPACITY // 4 - 10_000
+    lost = len(song) - 3 * BUS_CAPACITY // 4 - 10_000
     assert (recording.frames, recording.gaps, recording.gap_frames) == (len(song), 1, lost)
     meant = bits(song)
     meant[10_000 : 10_000 + lost] = 0
@@ -114,7 +122,7 @@ def test_what_was_overwritten_unread_is_silence_of_its_length(tmp_path: Path) ->
 
 
 def test_time_without_an_engine_is_silence_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    first, second, writer = Ring(), Ring(), open_writer(tmp_path / "a.wav", RATE)
+    first, second, writer = Ring(), Ring(), open_writer(tmp_path / "a.wav", RATE, "wav")
     first.put(noise(5000, 1))
     second.put(noise(7000, 2))
     recording = Recording(first.reader, writer, 0)
@@ -129,22 +137,22 @@ def test_time_without_an_engine_is_silence_and_the_next_one_goes_on(tmp_path: Pa
 
 @FORMATS
 def test_a_file_cut_off_at_any_moment_plays_up_to_its_last_checkpoint(form: str, tmp_path: Path) -> None:
-    song, cut = noise(200_000), tmp_path / f"cut.{form}"
-    writer = open_writer(tmp_path / f"a.{form}", RATE)
+    song, cut = noise(200_000), tmp_path / f"cut.{SUFFIXES[form]}"
+    writer = open_writer(tmp_path / f"a.{SUFFIXES[form]}", RATE, form)
     for step in range(10):
         writer.write(song[step * 20_000 : (step + 1) * 20_000])
         before = cut.read_bytes() if cut.exists() else b""
         writer.checkpoint()
-        cut.write_bytes((tmp_path / f"a.{form}").read_bytes())
+        cut.write_bytes((tmp_path / f"a.{SUFFIXES[form]}").read_bytes())
         whole = (step + 1) * 20_000
         heard = stored(cut)
-        assert whole - BLOCK <= len(heard) <= whole and np.array_equal(heard, bits(song[: len(heard)]))
+        assert whole - BLOCK <= len(heard) <= whole and np.array_equal(heard, bits(song[: len(heard)], form))
         if before:
             # Killed between two checkpoints: the header of the one before, and part of what came since.
             after = cut.read_bytes()
             cut.write_bytes(before + after[len(before) : len(before) + 10_001])
             heard = stored(cut)
-            assert whole - 20_000 - BLOCK <= len(heard) and np.array_equal(heard, bits(song[: len(heard)]))
+            assert whole - 20_000 - BLOCK <= len(heard) and np.array_equal(heard, bits(song[: len(heard)], form))
             cut.write_bytes(after)
     writer.close()
 
@@ -163,22 +171,24 @@ def files_no_larger_than(size: int) -> Iterator[None]:
 @FORMATS
 def test_a_full_disk_leaves_what_was_recorded(form: str, tmp_path: Path) -> None:
     song, written = noise(400_000), 0
-    writer = open_writer(tmp_path / f"a.{form}", RATE)
+    writer = open_writer(tmp_path / f"a.{SUFFIXES[form]}", RATE, form)
     with files_no_larger_than(500_000), pytest.raises(StorageFull):
         while written < len(song):
             writer.write(song[written : written + 9_600])
             writer.checkpoint()
             written += 9_600
     writer.give_up()
-    heard = stored(tmp_path / f"a.{form}")
-    assert 50_000 < written - BLOCK <= len(heard) <= written and np.array_equal(heard, bits(song[: len(heard)]))
+    heard = stored(tmp_path / f"a.{SUFFIXES[form]}")
+    assert 50_000 < written - BLOCK <= len(heard) <= written and np.array_equal(heard, bits(song[: len(heard)], form))
 
 
-def test_a_wav_beyond_4_gib_is_rf64(tmp_path: Path) -> None:
+@pytest.mark.parametrize("floats", [False, True])
+def test_a_wav_beyond_4_gib_is_rf64(floats: bool, tmp_path: Path) -> None:
     path, frames = tmp_path / "long.wav", 5 * 3600 * RATE
     with path.open("wb") as file:
-        file.write(header(RATE, frames))
-        file.truncate(HEADER_BYTES + frames * FRAME_BYTES)  # a hole: it takes no room
+        file.write(header(RATE, frames, floats=floats))
+        size = FLOAT_FRAME_BYTES if floats else FRAME_BYTES
+        file.truncate(HEADER_BYTES + frames * size)  # a hole: it takes no room
     told = soundfile.info(path)
     assert (told.format, told.frames, told.samplerate) == ("RF64", frames, RATE)
     [listed] = recordings.listing(tmp_path)
@@ -282,3 +292,181 @@ async def test_a_recorder_beside_an_engine(tmp_path: Path) -> None:
         note = noted(runtime_dir)
         assert (note.reason, note.gaps) == (recorder_link.ENGINE_ENDED, 1) and note.gap_frames > 0
         assert len(stored(folder / note.file)) == note.frames
+
+
+@pytest.mark.anyio
+async def test_buses_are_recorded_in_step_with_the_master(tmp_path: Path) -> None:
+    """Buses beside the master: the files are equally long and the decks add up to the master on the very frame; killed,
+    all of them play; and a killed engine leaves the same gap in each."""
+    names = ["headphones", "deck1", "deck2", "pads"]
+    armed = join([command(CommandKind.RECORD_BUS, 0, BUSES.index(name), a=1) for name in names])
+    async with running_engine() as (client, process, runtime_dir):
+        client.send(armed)
+        for deck in (0, 1):
+            await client.load(deck, deck + 1, deck_source(tmp_path / f"{deck}.flac", 0.3 * music(30, seed=deck)))
+            await play_from(client, deck, 1000 * deck)
+        await until(lambda: float(client.snapshot()["master_peak"].max()) > 0.05)
+
+        recorder, folder = begin_all(client, runtime_dir, tmp_path / "whole", "wav-float", names)
+        await until(lambda: recorded_by(recorder, runtime_dir, 3 * RATE))
+        recorder_link.end(noted(runtime_dir))
+        await until(lambda: recorder.poll() is not None)
+        note = noted(runtime_dir)
+        assert (recorder.returncode, note.reason, note.gaps, note.buses) == (0, recorder_link.STOPPED, 0, tuple(names))
+        left, audio = heard_in(folder)
+        assert left.name == note.file and left.name.endswith("/master.wav")
+        assert list(audio) == ["master", *names] and {len(sound) for sound in audio.values()} == {note.frames}
+        assert audio["deck1"].any() and audio["deck2"].any() and not audio["headphones"].any()
+        assert not np.allclose(audio["deck1"][1:], audio["deck1"][:-1], atol=1e-3)
+        assert np.abs(audio["deck1"] + audio["deck2"] - audio["master"]).max() < 1e-6
+        sheet = sheet_of(left)
+        assert (sheet.rate, sheet.frames, sheet.lost) == (RATE, note.frames, ())
+        assert sheet.files == {name: f"{name}.wav" for name in ("master", *names)}
+
+        recorder, folder = begin_all(client, runtime_dir, tmp_path / "killed", "flac", names)
+        await until(lambda: recorded_by(recorder, runtime_dir, RATE))
+        os.kill(recorder.pid, signal.SIGKILL)
+        recorder.wait()
+        left, audio = heard_in(folder)
+        length = min(len(sound) for sound in audio.values())
+        assert length >= RATE - BLOCK
+        total = audio["deck1"][:length] + audio["deck2"][:length]
+        assert np.abs(total - audio["master"][:length]).max() < 1e-6
+
+        recorder, folder = begin_all(client, runtime_dir, tmp_path / "lost", "wav", names)
+        await until(lambda: recorded_by(recorder, runtime_dir, RATE))
+        process.end()
+        again, second = await start_engine(
+            runtime_dir, AudioSettings(device="null"), log=tmp_path / "log", parent_pid=os.getpid()
+        )
+        try:
+            again.send(armed)
+            await again.load(0, 1, deck_source(tmp_path / "0.flac", 0.3 * music(30, seed=0)))
+            await play_from(again, 0, 0)
+            await until(lambda: noted(runtime_dir).gaps == 1)
+            reached = noted(runtime_dir).frames + 3 * RATE
+            await until(lambda: recorded(runtime_dir, reached))
+        finally:
+            await again.quit()
+            second.end()
+        await until(lambda: recorder.poll() is not None)
+        left, audio = heard_in(folder)
+        assert {len(sound) for sound in audio.values()} == {noted(runtime_dir).frames}
+        total = audio["deck1"] + audio["deck2"]
+        assert np.abs(total - audio["master"]).max() < 1e-6 and total[-RATE:].any()
+        lost = sheet_of(left).lost
+        assert [one.bus for one in lost] == ["master", *names]
+        assert {(one.start, one.frames) for one in lost} == {(lost[0].start, noted(runtime_dir).gap_frames)}
+        gap = slice(lost[0].start, lost[0].start + lost[0].frames)
+        assert not audio["master"][gap].any() and not audio["deck1"][gap].any()
+
+
+def recorded_by(recorder: "subprocess.Popen[bytes]", runtime_dir: Path, frames: int) -> bool:
+    """Say whether this recorder, and not one before it, has told of so many frames."""
+    note = recorder_link.read_note(runtime_dir)
+    return note is not None and note.pid == recorder.pid and note.frames >= frames
+
+
+def begin_all(
+    client: EngineClient, runtime_dir: Path, folder: Path, form: str, names: list[str]
+) -> tuple["subprocess.Popen[bytes]", Path]:
+    """Begin a recording with buses in a new folder."""
+    folder.mkdir()
+    log = folder.with_suffix(".log")
+    return recorder_link.spawn(runtime_dir, folder, form, client.master_cursor, log, names), folder
+
+
+def heard_in(folder: Path) -> tuple[recordings.Recorded, dict[str, np.ndarray]]:
+    """Return the one recording of a folder, and what is in its files, full scale 1."""
+    [left] = recordings.listing(folder)
+    sounds = {path.stem: stored(path) for path in (left.path, *left.parts)}
+    return left, {name: sound / (1 if sound.dtype == np.float32 else 2**23) for name, sound in sounds.items()}
+
+
+def sheet_of(recorded: recordings.Recorded) -> recordings.Sheet:
+    assert recorded.sheet is not None
+    return msgspec.json.decode(recorded.sheet.read_bytes(), type=recordings.Sheet)
+
+
+# --- buses, without an engine -----------------------------------------------------------------------------------------
+
+
+def beside(tmp_path: Path, master: Ring, deck: Ring, cursor: int = 0) -> Recording:
+    """Return a recording of two rings into two WAV files."""
+    writers = [open_writer(tmp_path / f"{name}.wav", RATE, "wav") for name in ("master", "deck1")]
+    return Recording(master.reader, writers[0], cursor, [(deck.reader, writers[1])])
+
+
+def test_a_bus_that_is_not_filled_is_silence_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Armed late, and no longer: the file keeps step all the same."""
+    master, deck, song = Ring(), Ring(), noise(9000)
+    deck.memory["since"] = deck.memory["written"] = 2000
+    recording = beside(tmp_path, master, deck)
+    master.put(song[:1000])
+    recording.pull()
+    deck.put(song[2000:5000])
+    master.put(song[1000:5000])
+    recording.pull()
+    master.put(song[5000:])
+    recording.pull()
+    recording.close()
+    meant = song.copy()
+    meant[:2000], meant[5000:] = 0, 0
+    assert np.array_equal(stored(tmp_path / "deck1.wav"), bits(meant))
+    assert np.array_equal(stored(tmp_path / "master.wav"), bits(song)) and recording.gaps == 0
+
+
+def test_a_bus_that_waits_for_no_limiter_is_read_from_earlier(tmp_path: Path) -> None:
+    master, deck, song = Ring(), Ring(), noise(5000)
+    master.memory["delay_frames"] = 24
+    deck.put(song)
+    master.put(np.r_[np.zeros((24, 2), np.float32), song[:-24]])
+    recording = beside(tmp_path, master, deck, 1000)
+    recording.pull()
+    recording.close()
+    assert np.array_equal(stored(tmp_path / "deck1.wav"), stored(tmp_path / "master.wav"))
+    assert np.array_equal(stored(tmp_path / "deck1.wav"), bits(song[976:-24]))
+
+
+def test_a_recorder_that_falls_behind_leaves_the_same_gap_in_every_file(tmp_path: Path) -> None:
+    master, deck, song = Ring(), Ring(), noise(3 * BUS_CAPACITY)
+    recording = beside(tmp_path, master, deck)
+    for start in range(0, len(song), BUS_CAPACITY):
+        deck.put(song[start : start + BUS_CAPACITY])
+        master.put(song[start : start + BUS_CAPACITY])
+    recording.pull()
+    recording.close()
+    assert recording.lost == (((0, len(song) - 3 * BUS_CAPACITY // 4),),) * 2
+    assert np.array_equal(stored(tmp_path / "deck1.wav"), stored(tmp_path / "master.wav"))
+
+
+def test_a_full_disk_leaves_every_file_whole(tmp_path: Path) -> None:
+    master, deck, song = Ring(), Ring(), noise(200_000)
+    recording = beside(tmp_path, master, deck)
+    with files_no_larger_than(500_000), pytest.raises(StorageFull):
+        for start in range(0, len(song), 9_600):
+            deck.put(song[start : start + 9_600])
+            master.put(song[start : start + 9_600])
+            recording.pull()
+            recording.checkpoint()
+    recording.give_up()
+    for name in ("master", "deck1"):
+        heard = stored(tmp_path / f"{name}.wav")
+        assert len(heard) > 60_000 and np.array_equal(heard, bits(song[: len(heard)]))
+
+
+def test_a_recording_with_buses_has_a_folder_which_goes_with_it(tmp_path: Path) -> None:
+    paths = [recordings.fresh(tmp_path, "wav-float", with_buses=True) for _ in range(2)]
+    assert len({path.parent for path in paths}) == 2 and {path.name for path in paths} == {"master.wav"}
+    for name in ("master.wav", "deck2.wav", "master.cue", "recording.json", "mine.txt"):
+        (paths[0].parent / name).write_bytes(b"something")
+    paths[1].write_bytes(b"something")
+    found = recordings.find(tmp_path, f"{paths[0].parent.name}/master.wav")
+    assert found is not None and [part.name for part in found.parts] == ["deck2.wav"]
+    assert {name.split("/")[1] for name in found.files()} == {"master.wav", "deck2.wav", "master.cue", "recording.json"}
+    found.delete()
+    assert [path.name for path in paths[0].parent.iterdir()] == ["mine.txt"]
+    other = recordings.find(tmp_path, f"{paths[1].parent.name}/master.wav")
+    assert other is not None
+    other.delete()
+    assert not paths[1].parent.exists()

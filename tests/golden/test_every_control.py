@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.units import DECKS, EFFECTS, PADS, STEMS
+from audio.units import BUSES, DECKS, EFFECTS, PADS, STEMS
 from control.control import Value
 from control.registry import ALIASES, REGISTRY
 from tests.golden.listening_desk import (
@@ -248,6 +248,7 @@ PADS_AND_STEPS = (
     Row("/pad/{p}/choke", "1", before=(*NEIGHBOURS, (-0.4, "/pad/{q}/choke", "1")),
         after=(*HIT, (0.2, "/pad/{q}", 1.0)), bus="master"),
     Row("/pad/{p}/gain", 0.2, before=PAD, after=HIT, bus="master"),
+    Row("/pad/{p}/pfl", 1, appears, before=PAD, after=HIT, bus="headphones", heard_s=(0.15, 0.6)),
     Row("/pad/{p}/pan", 1.0, before=PAD, after=HIT, bus="master"),
     Row("/pad/{p}/pitch", 7.0, before=PAD, after=HIT, bus="master"),
     Row("/pad/{p}/start", 0.3, before=PAD, after=HIT, bus="master"),
@@ -271,8 +272,10 @@ PADS_AND_STEPS = (
 SILENT: dict[str, tuple[Value, str]] = {
     "/deck/{n}/hotcue/{h}/name": ("drop", "a label"),
     "/deck/{n}/hotcue/{h}/color": ("#112233", "a label"),
+    "/deck/{n}/zoom": (4.0, "a picture"),
     "/session/mode": ("practice", "how songs are opened: tests/server/session/test_practising.py"),
     "/mixer/record": (1, "writes a file: tests/server/test_recording.py listens to it"),
+    **{f"/mixer/record/bus/{bus}": (1, "writes a file: tests/server/test_recording.py listens to it") for bus in BUSES},
     "/link/enabled": (1, "a clock on the network: tests/control/test_clock_desk.py"),
     "/link/start_stop": (1, "a clock on the network"),
     "/clock/out": (1, "MIDI that goes out: tests/control/test_clock_lines.py"),

@@ -154,6 +154,30 @@ async def test_a_recording_outlives_recorder_and_server(monkeypatch: pytest.Monk
                     assert [(t.title, t.performer) for t in listed.tracks] == [("Title", "Artist")]
                     assert listed.tracks[0].start_s == 0
 
+                # With buses armed: a folder of its own, and what is armed too late is said to be missing.
+                for bus in ("deck1", "booth"):
+                    here.show.submit(Intent(f"/mixer/record/bus/{bus}", 1))
+                here.switch(1)
+                await until(lambda: str(here.value("/file")).endswith("/master.flac"))
+                here.show.submit(Intent("/mixer/record/bus/pads", 1))
+                await until(lambda: here.said("pads is not in this recording"))
+                await until(lambda: here.keeper.seconds() > 1)
+                await here.forget()
+                await until(lambda: here.keeper.seconds() > 1)
+                here.switch(0)
+                together = str(here.value("/file"))
+                await until(lambda: here.said(f"Recorded {together} and 2 more"))
+                own = (here.folder / together).parent
+                assert sorted(path.name for path in own.iterdir()) == [
+                    "booth.flac", "deck1.flac", "master.cue", "master.flac", "recording.json",
+                ]  # fmt: skip
+                sounds = [soundfile.read(own / f"{name}.flac")[0] for name in ("master", "booth", "deck1")]
+                assert len({len(sound) for sound in sounds}) == 1
+                assert all(abs(sound).max() > 0.01 for sound in sounds)
+                assert not here.said("could not be had")
+                for bus in ("deck1", "booth", "pads"):
+                    here.show.submit(Intent(f"/mixer/record/bus/{bus}", 0))
+
                 # The disk is full: what is there plays, and the switch goes back.
                 with files_no_larger_than(400_000):
                     here.switch(1)

@@ -48,16 +48,16 @@ def test_a_list_goes_on_where_it_was_left(tmp_path: Path):
     tracks = TrackList("a.flac")
     tracks.hear(controls(d1=('The "One"', "  Ann\n B ", 1, 1.0)), 2.0)
     (tmp_path / "a.cue").write_text(tracks.sheet(), encoding="utf-8")
-    again = TrackList.resume(tmp_path / "a.flac")
+    again = TrackList.resume(tmp_path, "a.flac")
     assert again.tracks == tracks.tracks and again.tracks[0].title == "The 'One'"
     assert not again.hear(controls(d1=('The "One"', "  Ann\n B ", 1, 1.0)), 9.0)
     assert again.hear(controls(d1=("", "", 1, 1.0)), 10.0) and again.tracks[-1].title == "Untitled"
 
 
 def test_without_a_list_or_with_something_else_one_begins(tmp_path: Path):
-    assert TrackList.resume(tmp_path / "a.flac").tracks == ()
+    assert TrackList.resume(tmp_path, "a.flac").tracks == ()
     (tmp_path / "a.cue").write_bytes(b"\xff\x00 nothing")
-    assert TrackList.resume(tmp_path / "a.flac").tracks == ()
+    assert TrackList.resume(tmp_path, "a.flac").tracks == ()
 
 
 def test_a_sheet_that_is_full_stays_as_it_is():
@@ -65,3 +65,14 @@ def test_a_sheet_that_is_full_stays_as_it_is():
     for number in range(MOST_TRACKS + 3):
         tracks.hear(controls(d1=(f"Track {number}", "", 1, 1.0)), number * 10.0)
     assert len(tracks.tracks) == MOST_TRACKS and len(read_cue(tracks.sheet().encode())[0].tracks) == MOST_TRACKS
+
+
+def test_a_recording_in_a_folder_of_its_own_has_its_list_beside_it(tmp_path: Path):
+    tracks = TrackList("a set/master.flac")
+    tracks.hear(controls(d1=("One", "Ann", 1, 1.0)), 0.0)
+    [sheet] = read_cue(tracks.sheet().encode())
+    assert (sheet.file, sheet.title) == ("master.flac", "a set")
+    (tmp_path / "a set").mkdir()
+    (tmp_path / "a set" / "master.cue").write_text(tracks.sheet(), encoding="utf-8")
+    again = TrackList.resume(tmp_path, "a set/master.flac")
+    assert (again.file, again.tracks) == (tracks.file, tracks.tracks)

@@ -12,7 +12,7 @@ from audio.host import KernelHost, SlotMemory
 from audio.kernel.practice_state import LEVELS, click_frames, click_sounds
 from audio.units import BUS_CHANNELS
 from tests.audio.kernel.grids import BEAT, ask, drifting, even, host_on_grid, place, track
-from tests.audio.kernel.listening import FADE, Sound, in_blocks, mixed, off, on, stems_of, steps, whole
+from tests.audio.kernel.listening import FADE, Sound, in_blocks, mixed, off, on, stems_of, steps, tone, whole
 
 SECOND = 48_000
 SONG = track(20 * SECOND)
@@ -149,6 +149,32 @@ def test_a_start_off_the_beat_comes_in_where_it_belongs() -> None:
     # Three clicks are the beats before; a quarter of a beat after the last the song comes in, and its beats go on.
     assert heard == [n * BEAT for n in range(6)]
     assert place(host) == 5.25 * BEAT + 6 * BEAT - 2.25 * BEAT
+
+
+@pytest.mark.parametrize("speed", [0.7, 1.2])
+@pytest.mark.parametrize("start", [0, 4 * BEAT])
+def test_with_keylock_on_the_first_sound_after_a_count_has_its_own_pitch(speed: float, start: int) -> None:
+    pitched = tone(10 * SECOND, 1000.0)
+    settings = [ask(Kind.COUNT_IN, 2), ask(Kind.DECK_KEYLOCK, 1), ask(Kind.DECK_RATE, speed), ask(Kind.CLICK_VOLUME, 0)]
+    host = host_on_grid(pitched, *settings, on(), position=start)
+    begins = round(2 * BEAT / speed)
+    host.render(begins)
+    sound = host.render(SECOND // 5)
+    for first in (FADE, FADE + 2400, FADE + 4800):
+        part = sound[first : first + 2400, 0] * np.hanning(2400)
+        assert abs(np.argmax(np.abs(np.fft.rfft(part, SECOND))) - 1000) < 25
+    assert host.snapshot()["decks"][0]["stretched"] == 1 and host.snapshot()["stretch_lost"] == 0
+    # Where the track begins, the cosine on its right begins with a step of its own.
+    own = 0.5 if start == 0 else 0.5 * 2 * np.pi * 1000 / SECOND
+    assert steps(sound[:2400]).max() < 1.5 * own
+
+
+def test_a_counted_start_does_not_depend_on_the_block_size() -> None:
+    settings = [ask(Kind.COUNT_IN, 1), ask(Kind.DECK_KEYLOCK, 1), ask(Kind.DECK_RATE, 0.8), on()]
+    whole = host_on_grid(SONG, *settings, position=BEAT).render(2 * BEAT)
+    for size in (64, 65, 512):
+        host = host_on_grid(SONG, *settings, position=BEAT)
+        assert np.array_equal(in_blocks(host, [size] * (2 * BEAT // size)), whole[: 2 * BEAT // size * size])
 
 
 def test_pausing_ends_the_count_and_nothing_comes_in() -> None:

@@ -72,3 +72,27 @@ async def test_only_the_owner(other: httpx2.AsyncClient, stranger: httpx2.AsyncC
         assert (await client.get("/api/recordings")).status_code == status
         assert (await client.get(f"/api/recordings/{NAME}")).status_code == status
         assert (await client.delete(f"/api/recordings/{NAME}")).status_code == status
+
+
+async def test_a_recording_with_buses_is_one_of_many_files(api: httpx2.AsyncClient, folder: Path) -> None:
+    own = folder / "2026-01-03 20-00-00"
+    own.mkdir()
+    for name in ("master.wav", "deck1.wav", "pads.wav"):
+        writer = WavWriter(own / name, 48_000)
+        writer.write(np.zeros((48_000, 2), np.float32))
+        writer.close()
+    (own / "master.cue").write_text("another list")
+    (own / "recording.json").write_text("{}")
+    [row, _] = (await api.get("/api/recordings")).json()
+    assert (row["name"], row["length"], row["tracks"]) == (f"{own.name}/master.wav", 1.0, True)
+    assert row["size"] == 3 * (own / "pads.wav").stat().st_size
+    names = {"master.wav", "master.cue", "deck1.wav", "pads.wav", "recording.json"}
+    assert set(row["files"]) == {f"{own.name}/{name}" for name in names}
+    for file in row["files"]:
+        # As the page asks for it, the slash escaped, and as it stands.
+        for path in (file, file.replace("/", "%2F")):
+            assert (await api.get(f"/api/recordings/{path}")).content == (folder / file).read_bytes()
+    assert (await api.get(f"/api/recordings/{own.name}/deck2.wav")).status_code == 404
+    assert (await api.delete(f"/api/recordings/{own.name}/deck1.wav")).status_code == 404 and own.exists()
+    assert (await api.delete(f"/api/recordings/{own.name}%2Fmaster.wav")).status_code == 204
+    assert not own.exists() and (folder / NAME).exists()

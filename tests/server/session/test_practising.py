@@ -48,7 +48,7 @@ def passed(session: Session, token: int, *, stepped: bool = False) -> tuple[obje
 
 
 def test_every_row_of_practice_is_tested() -> None:
-    names = set(ROWED) | LOOPS | {f"trainer/{name}" for name in TRAINER}
+    names = {"zoom"} | set(ROWED) | LOOPS | {f"trainer/{name}" for name in TRAINER}
     assert {row.path for row in practice_rows(1) if row.is_writable} == {f"/deck/1/{name}" for name in names}
     mutes = {f"/deck/1/stem/{stem}/mutes{name}" for stem in STEMS for name in MUTES}
     assert {row.path for stem in STEMS for row in stem_practice_rows(1, stem)} == mutes
@@ -315,6 +315,21 @@ def test_a_song_never_practised_begins_at_its_own_speed_with_the_players_habits(
     loaded(session, track="b")
     assert (session["/deck/1/rate"], session["/deck/1/pitch"], session["/deck/1/stem/vocals/mute"]) == (1.0, 0.0, 0)
     assert (session["/deck/1/click"], session["/deck/1/countin"], session["/deck/1/trainer/start"]) == (1, 4.0, 0.6)
+
+
+def test_how_much_of_a_song_is_seen_is_kept_with_it() -> None:
+    session = Session()
+    practise(session)
+    loaded(session, Rehearsal(SECTIONS, None))
+    effects = session.put("/practice/zoom", 2.5)
+    [kept] = [effect for effect in effects if isinstance(effect, SavePractice)]
+    assert kept.practice.controls["zoom"] == 2.5 and not commands(effects)
+    session.put("/deck/1/zoom", 10_000.0)
+    assert session["/deck/1/zoom"] == 600.0
+    loaded(session, Rehearsal(SECTIONS, kept.practice))
+    assert session["/deck/1/zoom"] == 2.5
+    loaded(session, Rehearsal(SECTIONS, None))
+    assert session["/deck/1/zoom"] == 8.0
 
 
 def test_in_dj_mode_nothing_comes_back_and_nothing_is_kept() -> None:

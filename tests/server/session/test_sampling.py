@@ -17,6 +17,7 @@ PARAMS = {
     "mode": ("gate", Kind.PAD_MODE, 2.0),
     "choke": ("3", Kind.PAD_CHOKE, 3.0),
     "gain": (0.5, Kind.PAD_GAIN, 0.5),
+    "pfl": (1, Kind.PAD_PFL, 1.0),
     "pan": (-0.25, Kind.PAD_PAN, -0.25),
     "pitch": (7.5, Kind.PAD_PITCH, 7.5),
     "start": (0.5, Kind.PAD_START, 0.5 * RATE),

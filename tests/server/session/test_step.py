@@ -3,7 +3,7 @@
 import pytest
 
 from audio.commands import CommandKind
-from audio.units import CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFECTS, OUTPUTS, OWN_OUTPUTS, STEMS
+from audio.units import BUSES, CROSSFADER_CURVES, CROSSFADER_SIDES, DECK_SOURCES, EFFECTS, OUTPUTS, OWN_OUTPUTS, STEMS
 from control.control import Kind
 from control.registry import ALIASES, REGISTRY, resolve
 from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
@@ -162,6 +162,7 @@ def numbers() -> list[tuple[str, object, CommandKind, int, int, float]]:
         ("/timecode/offset", 3600.0, CommandKind.TIMECODE_OFFSET, 0, 0, 3600.0),
         ("/session/focus", "3", CommandKind.TIMECODE_DECK, 0, 0, 2.0),
     ]
+    rows += [(f"/mixer/record/bus/{bus}", 1, CommandKind.RECORD_BUS, 0, n, 1.0) for n, bus in enumerate(BUSES)]
     rows += [(f"/mixer/fx/{n}", v, k, 4, 0, a) for n, (v, k, a) in EFFECT_NUMBERS.items()]
     return rows
 
