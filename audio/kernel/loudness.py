@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.kernel.compiled import compiled
-from audio.kernel.lane_filters import HALF, weigh_frames
+from audio.kernel.lane_filters import weigh_frames
+from audio.kernel.lane_rows import HALF
 from audio.kernel.lanes import LANES
 from audio.kernel.layout import HOPS, METERED
 from audio.units import DECKS
