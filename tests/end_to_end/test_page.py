@@ -78,6 +78,34 @@ def test_a_song_from_the_drop_to_a_muted_stem(
     assert chromium.complaints == []
 
 
+def test_a_pad_is_filled_and_heard_and_a_loop_typed_in_practice_plays(
+    page: PlaywrightPage, chromium: Browser, spectral: Program
+) -> None:
+    spectral.set("/deck/1/play", 0)
+    page.get_by_role("navigation", name="Views").get_by_role("button", name="Pads").click()
+    page.get_by_role("button", name="Copper Line on pad 1", exact=True).click()
+    until("the pad", lambda: spectral.control("/pad/1/status") == "ready")
+    with Page(spectral, "audio") as ears:
+        assert rms(ears.listen(0.5)) < 1e-4
+        page.get_by_role("button", name="Full level").click()
+        page.get_by_role("button", name="Pad 1: ").click()
+        assert rms(ears.listen(1.0)) > 1e-3
+        page.get_by_role("button", name="Stop pads").click()
+        until("silence", lambda: rms(ears.listen(0.3)) < 1e-4)
+    page.get_by_role("navigation", name="Views").get_by_role("button", name="Practice").click()
+    loop = page.get_by_role("group", name="Loop from A to B")
+    for field, text in (("A", "0:04.000"), ("B", "0:06.500")):
+        loop.get_by_label(field, exact=True).fill(text)
+        loop.get_by_label(field, exact=True).press("Enter")
+    until("B", lambda: spectral.control("/deck/1/loop/end") == 6.5)
+    loop.get_by_role("button", name="Loop of deck 1").click()
+    page.get_by_role("button", name="Again from A").click()
+    until("two passes", lambda: spectral.control("/deck/1/loop/passes") >= 2)
+    assert 4.0 <= spectral.control("/deck/1/position") <= 6.5
+    assert chromium.complaints == []
+    page.get_by_role("navigation", name="Views").get_by_role("button", name="Play").click()
+
+
 def test_a_file_that_is_no_audio_is_refused_where_it_was_dropped(
     page: PlaywrightPage, chromium: Browser, spectral: Program, tmp_path: Path
 ) -> None:

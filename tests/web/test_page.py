@@ -205,7 +205,7 @@ def test_a_job_is_cancelled_and_a_failed_one_retried(browser: Browser, server: R
     broken = page.get_by_role("listitem").filter(has_text="Broken Tape")
     expect(broken).to_contain_text("alchemy models pull htdemucs")
     server.mock.speed = 50.0
-    broken.get_by_role("button", name="Try again").click()
+    broken.get_by_role("button", name="Retry").click()
     expect(broken).to_contain_text("4 stems")
 
 
