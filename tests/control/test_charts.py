@@ -1,5 +1,5 @@
 """Shipped mappings against the makers' charts, written out here a second time: no line listens to a number that the
-device does not send, no light goes to one it does not show, and what a hand does with its main parts is what is printed.
+device does not send, no light goes to one it does not show, and its main parts do what is printed on them.
 """
 
 from pathlib import Path
@@ -81,6 +81,7 @@ class Hand:
     def send(self, *data: int) -> list[tuple[str, Value]]:
         self.now += 1.0
         moves = self.device.hear(decode(bytes(data)), "1", self.now)
+        self.device.feedback.due(self.now)
         for move in moves:
             self.values[move.path] = move.value
         return [(move.path, move.value) for move in moves]
@@ -128,10 +129,8 @@ def test_pads_of_a_launchpad_show_what_sounds_and_which_hot_cues_are_set() -> No
     assert hand.shows("/pad/9/status", "ready") == [bytes((0x90, 21, 37))]
     assert hand.shows("/pad/9/playing", 1) == [bytes((0x90, 21, 21))]
     assert hand.shows("/pad/9/playing", 0) == [bytes((0x90, 21, 37))]
-    assert hand.shows("/deck/2/hotcue/8/position", 0.0) == [bytes((0x90, 38, 45))]
-    assert [value for path, value in hand.send(0x90, 21, 100) if path == "/pad/9"] == [
-        pytest.approx(100 / 127, abs=0.01)
-    ]
+    assert hand.shows("/deck/2/hotcue/8/position", 0.0) == [bytes((0x90, 38, 3))]
+    assert hand.send(0x90, 21, 100)[0] == ("/pad/9", pytest.approx(100 / 127, abs=0.01))
 
 
 @pytest.mark.parametrize(("name", "shift", "status"), [("akai-apc-mini", 98, 0x90), ("akai-apc-mini-mk2", 122, 0x96)])
