@@ -8,6 +8,7 @@ Units: frames at the engine rate.
 """
 
 import threading
+import time
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from audio.kernel.fourier import turns
 from audio.kernel.sinc import table
 from audio.kernel.stretch import step, stretch_loop
 from audio.kernel.stretch_layout import GRAIN, HOP
-from audio.realtime import STRETCHER, ask_for_realtime
+from audio.realtime import STRETCHER, ask_for_realtime, go_ordinary, used_s
 from audio.rings import Record, fence
 from audio.units import DECKS
 
@@ -30,6 +31,9 @@ _AHEAD_LIVE: Final = 1_536
 _FURTHEST: Final = 4_096
 """The same while it plays: to begin with, and where the machine has turned out to be too busy for that."""
 _MARGIN: Final = 512
+_MOST_REALTIME: Final = 0.6
+"""Cores that all stretchers together may use at a real-time priority."""
+_WATCH_S: Final = 1.0
 
 
 class Stretchers:
@@ -45,7 +49,11 @@ class Stretchers:
         self._threads: list[threading.Thread | None] = [None] * DECKS
         #: Threads started so far.
         self.started = 0
+        #: Whether they ask for real-time priority: until they use too much of it.
+        self.realtime = True
         self._lost = 0
+        self._watched_s = time.monotonic()
+        self._used: dict[int, float] = {}
         for line in lines:
             line["table"] = self._table.ctypes.data
             line["turn"] = turns()
@@ -81,10 +89,31 @@ class Stretchers:
             thread = self._threads[number]
             if line["plan"]["asked"] and (thread is None or not thread.is_alive()):
                 line["stop"] = 0
-                made = threading.Thread(target=_run, args=(line,), name=f"stretch-{number + 1}", daemon=True)
+                made = threading.Thread(target=self._run, args=(line,), name=f"stretch-{number + 1}", daemon=True)
                 self._threads[number] = made
                 self.started += 1
                 made.start()
+
+        self._watch(time.monotonic())
+
+    def _watch(self, now_s: float) -> None:
+        """Give real-time priority back when the stretchers use more than their share of the machine."""
+        passed_s = now_s - self._watched_s
+        if not self.realtime or passed_s < _WATCH_S:
+            return
+        alive = [one.native_id for one in self._threads if one is not None and one.native_id and one.is_alive()]
+        used = {thread: used_s(thread) for thread in alive}
+        busy = sum(seconds - self._used.get(thread, 0.0) for thread, seconds in used.items()) / passed_s
+        self._used, self._watched_s = used, now_s
+        if busy > _MOST_REALTIME:
+            self.realtime = False
+            for thread in alive:
+                go_ordinary(thread)
+
+    def _run(self, line: Any) -> None:
+        if self.realtime:
+            ask_for_realtime(STRETCHER)
+        stretch_loop(int(line.ctypes.data))
 
     @property
     def running(self) -> int:
@@ -114,8 +143,3 @@ class Stretchers:
                 mask = int(plan["mask"])
                 held.update(int(slot["audio"]) for number, slot in enumerate(plan["slots"]) if mask >> number & 1)
         return held
-
-
-def _run(line: Any) -> None:
-    ask_for_realtime(STRETCHER)
-    stretch_loop(int(line.ctypes.data))

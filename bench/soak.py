@@ -43,6 +43,8 @@ BURST: Final = 10
 """Changes that are sent together; a hundred bursts a second."""
 TONES_HZ: Final = (55, 73, 92, 110)
 LEVEL: Final = 0.2
+UPLOAD_S: Final = 300.0
+"""For a track of that length, on a machine whose server burns."""
 SETTLE_S: Final = 20.0
 """Of storm before memory counts: caches fill, every stretcher has run."""
 
@@ -152,6 +154,7 @@ def main(minutes: float = MINUTES, seed: float = 1, device: str = "null") -> int
         audio = "null" if server is None else "auto"
         program = Program(Path(folder) / "data", "--no-workers", audio=audio, module="bench.burning", environment=quiet)
         stack.enter_context(program)
+        program.http.timeout = UPLOAD_S
         for deck, song in enumerate(songs, start=1):
             program.load(deck, program.upload(song)["id"])
         _prepare(program)

@@ -1,5 +1,9 @@
 """Keylock in a running engine: its stretcher's threads keep up, jumps sound, and everything ends with the engine."""
 
+import os
+import sys
+import threading
+import time
 from pathlib import Path
 
 import anyio
@@ -10,6 +14,7 @@ from audio.client import EngineClient
 from audio.commands import CommandKind, command, join
 from audio.host import KernelHost, SlotMemory
 from audio.kernel.stretch_layout import CAPACITY, HOP, LINE
+from audio.realtime import go_ordinary, used_s
 from audio.stretcher import LARGEST_BLOCK, Stretchers
 from audio.units import DECKS
 from tests.audio.engines import deck_source, play_from, record, running_engine, until
@@ -109,6 +114,38 @@ def test_a_stretcher_that_was_late_looks_further_ahead_up_to_a_limit() -> None:
     assert all(int(line["ahead"]) > LARGEST_BLOCK for line in host.stretchers.lines), (
         "a large block needs what it needs"
     )
+
+
+def test_stretchers_that_use_too_much_of_the_machine_give_their_priority_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = KernelHost()
+    host.load(0, 1, SlotMemory.whole(song(4, 440.0).astype(np.float32)))
+    host.send(join([command(CommandKind.DECK_PLAY, a=1), command(CommandKind.DECK_KEYLOCK, a=1)]))
+    host.render(1_024)
+    used, now = [0.0], [time.monotonic()]
+    monkeypatch.setattr("audio.stretcher.used_s", lambda thread: used[0])
+    monkeypatch.setattr("audio.stretcher.time.monotonic", lambda: now[0])
+    try:
+        host.stretchers.tend()
+        for share in (0.3, 0.3, 0.3):
+            used[0], now[0] = used[0] + 1.1 * share, now[0] + 1.1
+            host.stretchers.tend()
+        assert host.stretchers.realtime
+        used[0], now[0] = used[0] + 0.9 * 1.1, now[0] + 1.1
+        host.stretchers.tend()
+        assert not host.stretchers.realtime and host.stretchers.running == 1
+        thread = next(one for one in threading.enumerate() if one.name == "stretch-1")
+        if sys.platform == "linux":
+            assert thread.native_id and os.sched_getscheduler(thread.native_id) == os.SCHED_OTHER
+    finally:
+        host.stretchers.stop()
+
+
+def test_what_a_thread_has_used_is_read_and_one_that_is_gone_has_used_nothing() -> None:
+    begun = used_s(threading.get_native_id())
+    while sys.platform == "linux" and used_s(threading.get_native_id()) < begun + 0.02:
+        sum(range(10_000))
+    assert used_s(1 << 30) == 0.0
+    go_ordinary(1 << 30)
 
 
 async def test_a_large_block_is_stretched_too(tmp_path: Path) -> None:
