@@ -19,12 +19,13 @@ from audio.commands import EventKind
 from audio.kernel.atomics import put_float
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.events import report
+from audio.kernel.lane_rows import TOO_LOUD
 from audio.kernel.layout import ADDRESS
 from audio.kernel.memory import between_frames, frame_at
 from audio.kernel.ramps import advance, advance_rate, clamp, glide, glide_rate, snap, snap_rate
 from audio.kernel.sampler_state import SOUNDING, VOICES
 from audio.kernel.sinc import FRACTION_BITS, interpolate, weigh, width_of
-from audio.kernel.strip import TOO_LOUD, gain_both, pass_by
+from audio.kernel.strip import gain_both, pass_by
 from audio.units import BANKS, PADS
 
 ONE_SHOT: Final = 0
