@@ -33,6 +33,7 @@ from audio.kernel.requests import follow_requests, forget_stems, is_heard, other
 from audio.kernel.slip import run_on
 from audio.kernel.stretched import crosses_in_ring, follow_stretch, remember_place
 from audio.kernel.strip import rest, strip
+from audio.kernel.summed import frames_to_calm
 
 _LOADED: Final = int(EventKind.DECK_LOADED)
 _EJECTED: Final = int(EventKind.DECK_EJECTED)
@@ -255,8 +256,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
                     allowed = frames_to_click(deck, frames_to_region(deck, allowed))
                 steady = steady and allowed > 0
                 run = min(run, max(1, allowed))
-        if not steady:
-            run = 1
+        run = frames_to_calm(deck, run) if steady else 1
         for which in range(HEADS):
             if deck.heads[which].sounding:
                 play_head(k, address, number, deck, which, run, steady)

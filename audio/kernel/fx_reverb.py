@@ -128,11 +128,16 @@ def _in_one_piece(unit: Any, room: int, count: int) -> bool:
 def _run_groups(unit: Any, rows: Any, room: int, groups: int) -> None:
     """Turn the first groups of `rows` into their reverberation. Pre: `_in_one_piece`."""
     state, value, place, last = unit.state, unit.value, unit.place, room - 1
+    cut, low_left, low_right = value[_CUT], state[_CUTS], state[_CUTS + 1]
+    for n in range(groups * GROUP):
+        left, right = rows[0, n], rows[1, n]
+        low_left += cut * (left - low_left)
+        low_right += cut * (right - low_right)
+        rows[0, n] = left - low_left
+        rows[1, n] = right - low_right
+    state[_CUTS], state[_CUTS + 1] = low_left, low_right
     for channel in range(2):
         row = rows[channel]
-        for n in range(groups * GROUP):
-            smooth(state, _CUTS + channel, row[n], value[_CUT])
-            row[n] -= state[_CUTS + channel]
         for stage in range(channel * _STAGES, (channel + 1) * _STAGES):
             ring = unit.memory + 4 * (LINES + stage) * room
             old = ring + 4 * ((place - unit.whole[_DIFFUSER + stage]) & last)

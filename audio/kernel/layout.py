@@ -29,7 +29,7 @@ from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS
 from audio.kernel.practice_state import CLICK, CLICK_ROOM, COUNT_IN, LEVELS, MUTES
 from audio.kernel.ramps import RAMP, RATE_RAMP
 from audio.kernel.sampler_state import SAMPLER
-from audio.kernel.sinc import TAPS
+from audio.kernel.sinc import TAPS, WIDTH
 from audio.kernel.slots import SLOT
 from audio.kernel.timecode_state import TIMECODE
 from audio.rings import CLOCK, CONSUMED, PRODUCED
@@ -185,6 +185,7 @@ DECK: Final = np.dtype(
         ("energy", "<f4", (STEM_SLOTS,)),
         ("energy_sum", "<f4", (STEM_SLOTS, LANES)),
         ("stem_peak", "<f4", (STEM_SLOTS,)),
+        ("sum_peak", "<f4", (STEM_SLOTS,)),
         ("peak", "<f4", (2,)),
         ("power", "<f4", (2,)),
         ("touched", "<i4"),
@@ -261,7 +262,8 @@ DECK: Final = np.dtype(
     align=True,
 )
 """A deck. `mute` and `solo` are what is asked for, `mute_on` and `solo_on` what applies; `left` and `right` are the
-gains of each stem, `stand_in` the level of the mix while it stands in for stems. `touched`: buses written this
+gains of each stem, `stand_in` the level of the mix while it stands in for stems, `sum_peak` the peaks of stems that
+are summed (`summed.py`) until they are shown. `touched`: buses written this
 segment. `heard_until` is the engine frame at which all that the deck leaves in its filters has died away, `stems_ring`
 the frames that its stems' filters have left. `splits`: stems that do not go whole to the deck's first bus; `aside`:
 whether its second bus is in use; `pairs`: output pairs that stems go to, this segment. `beat` is where the
@@ -359,6 +361,7 @@ STATE: Final = np.dtype(
         ("hop_frames", "<i4"),
         ("loud_until", "<i8"),
         ("upper_loud_until", "<i8"),
+        ("loud_pairs", "<i8"),
         ("weighting", "<f4", (2, 6)),
         ("weigh_state", "<f4", (WEIGH_STATES, LANES)),
         ("hop_squares", "<f4", (LANES,)),
@@ -399,11 +402,12 @@ STATE: Final = np.dtype(
         ("sampler", SAMPLER),
         ("timecode", TIMECODE),
         # Scratch of one segment.
-        ("bus", "<f4", (STEM_SLOTS + 1, 2, SEGMENT)),
+        ("bus", "<f4", (STEM_SLOTS + 2, 2, SEGMENT)),
         ("deck_bus", "<f4", (DECKS, 2, 2, SEGMENT)),
         ("stem_pairs", "<f4", (DECKS, OUTPUT_PAIRS, 2, SEGMENT)),
         ("lanes", "<f4", (SEGMENT, LANES)),
         ("split_rows", "<f4", (2, SEGMENT, LANES)),
+        ("loud_rows", "<f4", (LANES, SEGMENT)),
         ("loud_lanes", "<f4", (SEGMENT, LANES)),
         ("fx_rows", "<f4", (2, TICK)),
         ("peaks", "<f4", (SEGMENT,)),
@@ -416,6 +420,7 @@ STATE: Final = np.dtype(
         ("places", "<i8", (BATCH,)),
         ("weights", "<f4", (BATCH, 2 * TAPS)),
         ("gathered", "<f4", (2 * TAPS,)),
+        ("total", "<f4", (2 * (2 * BATCH + WIDTH),)),
         ("sources", "<i8", (STEM_SLOTS,)),
         ("targets", "<i8", (STEM_SLOTS,)),
         # Rings between the kernel and its host.
@@ -432,6 +437,8 @@ STATE: Final = np.dtype(
 
 MIX_BUS: Final = STEM_SLOTS
 """Row of `bus` that holds the mix."""
+SUM_BUS: Final = STEM_SLOTS + 1
+"""Row of `bus` that holds stems which are summed, levels and all, before they are interpolated."""
 
 State: Any = from_dtype(STATE)
 Command: Any = from_dtype(COMMAND)

@@ -21,11 +21,12 @@ from audio.kernel.compiled import Single, compiled
 from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.heads import decide, is_copy, is_over, pace_of, place_of, slew
-from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE, SEGMENT
+from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE, SEGMENT, SUM_BUS
 from audio.kernel.memory import between_frames, frame_at, may_read
 from audio.kernel.ramps import advance, snap
 from audio.kernel.sinc import FRACTION_BITS, WIDTH, interpolate, lay_32, weigh, width_of
 from audio.kernel.stretched import lay_stretched
+from audio.kernel.summed import can_sum, lay_sum, measure_stems
 from audio.units import STEM_SLOTS
 
 _WEIGHTS: Final = ADDRESS["weights"]
@@ -180,6 +181,19 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
 
 
 @compiled
+def _render_sum(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
+    """Render `count` frames of stems that are summed. Pre: `can_sum`, and `steady_run` has allowed more than one."""
+    tape = deck.tapes[head.tape]
+    begin = head.index
+    for start in range(0, count, BATCH):
+        batch = min(BATCH, count - start)
+        _weigh_batch(k, address, head, deck.rate.value, batch)
+        lay_sum(k, deck, tape, start, batch, address + _WEIGHTS)
+    measure_stems(deck, tape, begin, head.index)
+    deck.touched |= 1 << SUM_BUS
+
+
+@compiled
 def _shares(layer: Any, gain: Single) -> tuple[Single, Single]:
     """Return what of `gain` goes to where the layer reads now, and to where it read before."""
     share = np.float32(layer.fade.value)
@@ -296,12 +310,18 @@ def play_head(k: Any, address: int, number: int, deck: Any, which: int, count: i
     if steady:
         if which == 0:
             _note_missing(k, address, number, deck, head, count)
-        _render_run(k, address, deck, head, count)
+        if which == 0 and can_sum(deck, head):
+            _render_sum(k, address, deck, head, count)
+        else:
+            _render_run(k, address, deck, head, count)
         return
     slew(k, deck, head)
     if which == 0:
         _note_missing(k, address, number, deck, head, 1)
-    _render_frame(k, address, deck, head)
+    if which == 0 and can_sum(deck, head):
+        _render_sum(k, address, deck, head, 1)
+    else:
+        _render_frame(k, address, deck, head)
     if which > 0 and head.fade.left == 0:
         head.sounding = 0
         head.tape = NONE

@@ -1,6 +1,7 @@
 """Strip: what a deck's stems go through on their way to the deck's bus.
 
     mix bus --> x stand-in ----------------------------------------.
+    sum bus, stems with their levels already ----------------------|
     stem buses --> filter, EQ --> energy --> x level, pan, mute, solo --+-- x send ------> deck bus, first
                                                       |                 |-- x 1 - send --> deck bus, second
                                                       peak              '-- own output --> stem bus of that pair
@@ -19,7 +20,7 @@ from audio.kernel.bank import PAIRS, bus_pair, forget_pair, gather, is_on, run_b
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.lane_rows import TOO_LOUD
 from audio.kernel.lanes import LANES, level_groups, stem_groups
-from audio.kernel.layout import AROUND, MIX_BUS, SEGMENT, THROUGH
+from audio.kernel.layout import AROUND, MIX_BUS, SEGMENT, SUM_BUS, THROUGH
 from audio.kernel.ramps import advance, advance_rate, glide, snap
 from audio.units import STEM_SLOTS
 
@@ -229,7 +230,15 @@ def _stems(k: Any, deck: Any, at: int, count: int) -> None:
     to_left, to_right = deck_left[at : at + count], deck_right[at : at + count]
     if is_on(deck.stem_bank):
         _filter_stems(k, deck, count)
-    if deck.touched >> MIX_BUS & 1:
+    if deck.touched >> SUM_BUS & 1:
+        pass_by(deck.stand_in, count)
+        sum_left, sum_right = bus[SUM_BUS, 0], bus[SUM_BUS, 1]
+        for n in range(count):
+            to_left[n] = sum_left[n]
+            to_right[n] = sum_right[n]
+            sum_left[n] = np.float32(0.0)
+            sum_right[n] = np.float32(0.0)
+    elif deck.touched >> MIX_BUS & 1:
         mix_left, mix_right = bus[MIX_BUS, 0], bus[MIX_BUS, 1]
         gain_both(mix_left, mix_right, deck.stand_in, count)
         for n in range(count):
@@ -245,7 +254,8 @@ def _stems(k: Any, deck: Any, at: int, count: int) -> None:
     fall = k.peak_fall ** np.float32(count)
     fold = (k.frame + at + count) % _ENERGY_FRAMES == 0
     for slot in range(STEM_SLOTS):
-        level = np.float32(0.0)
+        level = deck.sum_peak[slot]
+        deck.sum_peak[slot] = np.float32(0.0)
         if not deck.touched >> slot & 1:
             pass_by(deck.left[slot], count)
             pass_by(deck.right[slot], count)
