@@ -42,8 +42,8 @@ from server.session.intent import Intent, Refused
 from server.session.records import records
 from server.session.script import Problem, ScriptRejected, TimedIntent, read_log
 from server.session.setlist_file import read_setlist
-from server.session.setlist_player import TICK_S
 from server.session.setlist_state import Planned
+from server.session.setlist_timing import TICK_S
 from server.session.sink import Sink
 from server.session.state import initial
 from server.session.step import step

@@ -18,8 +18,8 @@ from anyio.abc import TaskStatus
 from control.control import Value
 from server.errors import ServerError
 from server.session.facts import Fact, SetlistFailed, SetlistOpened, SetlistTick
-from server.session.setlist_player import TICK_S
 from server.session.setlist_state import NEVER
+from server.session.setlist_timing import TICK_S
 from server.session.state import State
 from server.setlist_check import Tracks, planned
 from server.setlists import Shelf

@@ -12,17 +12,17 @@ from control.control import Value
 from server.session import facts
 from server.session.draft import Draft, Handler, Refuse
 from server.session.effects import OpenSetlist
-from server.session.setlist_player import PLACE, Player
 from server.session.setlist_shown import tell
 from server.session.setlist_state import SetlistMemory, Standing
+from server.session.setlist_timing import PLACE, Clocked
 from server.session.setlist_tracks import plays
 
 
-def _player(draft: Draft) -> Player:
+def _player(draft: Draft) -> Clocked:
     """Return the player of the open setlist. Raises Refuse."""
     if draft.setlist is None:
         raise Refuse("no_setlist", "No setlist is open: write the name of one to /setlist/load")
-    return Player(draft)
+    return Clocked(draft)
 
 
 _CLOSED: Final[tuple[tuple[str, Value], ...]] = (
@@ -81,7 +81,7 @@ def _goto(draft: Draft, value: Value, at: int) -> None:
     _go(_player(draft), round(float(value)) - 1)
 
 
-def _go(player: Player, index: int) -> None:
+def _go(player: Clocked, index: int) -> None:
     entries = player.memory.entries
     if index >= len(entries):
         raise Refuse("no_entry", f"The setlist has {len(entries)} entries, and no entry {index + 1}")
@@ -106,7 +106,7 @@ def _opened(draft: Draft, fact: facts.SetlistOpened) -> None:
     resumed = fact.resumed or (draft.setlist is not None and draft.setlist.name == fact.name)
     at = int(float(draft.controls["/setlist/entry"])) - 1 if resumed else -1
     draft.setlist = SetlistMemory(fact.name, fact.title, entries, fact.crossfader)
-    player = Player(draft)
+    player = Clocked(draft)
     draft.set("/setlist/load", fact.name)
     draft.set("/setlist/title", fact.title)
     draft.set("/setlist/count", float(len(entries)))
@@ -137,7 +137,7 @@ def _failed(draft: Draft, fact: facts.SetlistFailed) -> None:
 
 def _tick(draft: Draft, fact: facts.SetlistTick) -> None:
     if draft.setlist is not None:
-        Player(draft).tick(fact.frame)
+        Clocked(draft).tick(fact.frame)
 
 
 SETLIST_FACTS: Final[dict[type, Callable[[Draft, Any], None]]] = {
@@ -154,16 +154,16 @@ def hear(draft: Draft, fact: facts.Fact) -> None:
         return
     match fact:
         case facts.PlaceTold() if fact.what == PLACE and fact.token == draft.decks[fact.deck].token:
-            Player(draft).told(fact.deck + 1, fact.frame, fact.position_s)
+            Clocked(draft).told(fact.deck + 1, fact.frame, fact.position_s)
         case facts.DeckLoaded() if fact.token == draft.decks[fact.deck].token:
-            Player(draft).loaded(fact.deck + 1)
+            Clocked(draft).loaded(fact.deck + 1)
         case facts.EngineRestored():
-            Player(draft).engine_restored()
+            Clocked(draft).engine_restored()
         case facts.DeckLoadFailed() if not draft.decks[fact.deck].loading:
-            Player(draft).failed(fact.deck + 1, fact.message)
+            Clocked(draft).failed(fact.deck + 1, fact.message)
 
 
 def touched(draft: Draft, path: str, value: Value) -> None:
     """Tell the open setlist that a surface has set a control."""
     if draft.setlist is not None and not path.startswith("/setlist/"):
-        Player(draft).touched(path, value)
+        Clocked(draft).touched(path, value)

@@ -8,17 +8,15 @@ Units: engine frames; seconds of the track; passes and loops count from 0.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from audio.commands import NOW, CommandKind
 from server.marks import BEATS_A_BAR
 from server.session.setlist import Entry, Loop
+from server.session.setlist_open import OpenSetlist
 from server.session.setlist_places import beat_at, time_of_beat
 from server.session.setlist_state import Drill, Standing
 from server.session.setlist_tracks import base_rate, entry_of, grid_of, place_of
-
-if TYPE_CHECKING:
-    from server.session.setlist_player import Player
 
 BEFORE_SEAM_S: Final = 0.03
 """How long before its end a loop is switched off for good: the cross-fade of its seam must not have begun."""
@@ -34,9 +32,9 @@ def begun(entry: Entry, frame: int) -> Drill | None:
     return Drill(0, since=frame) if entry.loops else None
 
 
-def ends_of(player: "Player", standing: Standing, loop: Loop) -> tuple[float, float] | None:
+def ends_of(setlist: OpenSetlist, standing: Standing, loop: Loop) -> tuple[float, float] | None:
     """Return where a loop begins and ends; None where the track has no such places."""
-    draft, memory = player.draft, player.memory
+    draft, memory = setlist.draft, setlist.memory
     start = place_of(draft, standing, loop.start)
     if start is None:
         return None
@@ -57,13 +55,13 @@ def ends_of(player: "Player", standing: Standing, loop: Loop) -> tuple[float, fl
     return start, min(end, duration)
 
 
-def put_loop(player: "Player", standing: Standing, number: int, frame: int) -> bool:
+def put_loop(setlist: OpenSetlist, standing: Standing, number: int, frame: int) -> bool:
     """Lay a loop on the deck of an entry and switch it on; False where the track has no such places."""
-    loop = entry_of(player.memory, standing).loops[number]
-    ends = ends_of(player, standing, loop)
+    loop = entry_of(setlist.memory, standing).loops[number]
+    ends = ends_of(setlist, standing, loop)
     if ends is None:
         return False
-    draft, deck = player.draft, standing.deck - 1
+    draft, deck = setlist.draft, standing.deck - 1
     rate, path = draft.engine_rate, f"/deck/{standing.deck}/loop"
     draft.send(
         CommandKind.LOOP_PUT, deck, 0, ends[0] * rate, frame, draft.decks[deck].token, ends[1] * rate
@@ -74,49 +72,49 @@ def put_loop(player: "Player", standing: Standing, number: int, frame: int) -> b
     return True
 
 
-def practise(player: "Player", frame: int, upto: int, position_s: float) -> None:
+def practise(setlist: OpenSetlist, frame: int, upto: int, position_s: float) -> None:
     """Count the passes, and prepare what the next seam brings."""
-    now, drill = player.memory.now, player.memory.drill
+    now, drill = setlist.memory.now, setlist.memory.drill
     if now is None or drill is None or frame < drill.since:
         return
-    draft = player.draft
-    entry, path = entry_of(player.memory, now), f"/deck/{now.deck}"
+    draft = setlist.draft
+    entry, path = entry_of(setlist.memory, now), f"/deck/{now.deck}"
     loop = entry.loops[drill.number]
     start_s, end_s = float(draft.controls[f"{path}/loop/start"]), float(draft.controls[f"{path}/loop/end"])
     if end_s <= start_s:
-        player.remember(drill=None)
+        setlist.remember(drill=None)
         return
     if position_s < drill.last_s - 0.5 * (end_s - start_s):
         drill = replace(drill, pass_=drill.pass_ + 1)
     drill = replace(drill, last_s=position_s)
-    player.remember(drill=drill)
+    setlist.remember(drill=drill)
     speed = max(float(draft.controls[f"{path}/rate"]), 0.01)
     seam = round(frame + (end_s - position_s) / speed * draft.engine_rate)
     if seam > upto or seam <= frame:
         return
-    own = base_rate(draft, player.memory, now, position_s)
+    own = base_rate(draft, setlist.memory, now, position_s)
     if loop.passes and drill.pass_ >= loop.passes - 1:
-        _leave(player, now, drill, seam, frame, own)
+        _leave(setlist, now, drill, seam, frame, own)
     elif drill.paced <= drill.pass_:
-        player.put(f"{path}/rate", own * loop.speed_of(drill.pass_ + 1), seam)
-        player.remember(drill=replace(drill, paced=drill.pass_ + 1))
+        setlist.put(f"{path}/rate", own * loop.speed_of(drill.pass_ + 1), seam)
+        setlist.remember(drill=replace(drill, paced=drill.pass_ + 1))
 
 
-def _leave(player: "Player", now: Standing, drill: Drill, seam: int, frame: int, own: float) -> None:
+def _leave(setlist: OpenSetlist, now: Standing, drill: Drill, seam: int, frame: int, own: float) -> None:
     """Go from the last pass of a loop to the next loop, or on with the track."""
-    draft, path = player.draft, f"/deck/{now.deck}"
-    loops = entry_of(player.memory, now).loops
+    draft, path = setlist.draft, f"/deck/{now.deck}"
+    loops = entry_of(setlist.memory, now).loops
     off = max(NOW, seam - round(BEFORE_SEAM_S * draft.engine_rate))
     for number in range(drill.number + 1, len(loops)):
-        ends = ends_of(player, now, loops[number])
+        ends = ends_of(setlist, now, loops[number])
         if ends is None:
             continue
         draft.send(CommandKind.LOOP_ACTIVE, now.deck - 1, 0, 0.0, off, draft.decks[now.deck - 1].token)
         draft.wish(f"{path}/position", ends[0], seam)
-        put_loop(player, now, number, seam)
-        player.put(f"{path}/rate", own * loops[number].speed_of(0), seam)
-        player.remember(drill=Drill(number, since=seam + 1))
+        put_loop(setlist, now, number, seam)
+        setlist.put(f"{path}/rate", own * loops[number].speed_of(0), seam)
+        setlist.remember(drill=Drill(number, since=seam + 1))
         return
     draft.wish(f"{path}/loop/active", 0, off)
-    player.put(f"{path}/rate", own, seam)
-    player.remember(drill=None)
+    setlist.put(f"{path}/rate", own, seam)
+    setlist.remember(drill=None)

@@ -14,57 +14,26 @@ Rules a performer relies on:
 """
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from audio.commands import NOW, CommandKind
+from audio.commands import NOW
 from audio.units import DECKS, STEMS
 from control.control import Value
 from server.session import setlist_drill as drill
 from server.session import setlist_shown as shown
 from server.session import setlist_tempo as tempo
-from server.session import setlist_timing as timing
-from server.session.draft import Draft
 from server.session.setlist_moves import Ground, events, passage
+from server.session.setlist_open import FREE_BEAT_S, OpenSetlist
 from server.session.setlist_places import bar_line
-from server.session.setlist_state import NEVER, Glide, SetlistMemory, Standing
+from server.session.setlist_state import NEVER, Glide, Standing
 from server.session.setlist_tracks import base_rate, end_of, grid_of, holds, plays, start_of, tempo_now
 
 LEAD_S: Final = 0.08
 """How far ahead of the engine's clock controls are sent: more than a tick and the way there and back."""
 
-TICK_S: Final = 0.04
-"""Between two ticks."""
 
-PLACE: Final = 9
-"""The slot of PLACE_ASK that is the setlist's."""
-
-
-class Player:
+class Player(OpenSetlist):
     """What one step does with the open setlist. Pre: there is one."""
-
-    def __init__(self, draft: Draft) -> None:
-        self.draft = draft
-
-    @property
-    def memory(self) -> SetlistMemory:
-        """The setlist as it is by now."""
-        assert self.draft.setlist is not None
-        return self.draft.setlist
-
-    def remember(self, **changes: Any) -> None:
-        """Change what is remembered."""
-        self.draft.setlist = replace(self.memory, **changes)
-
-    def put(self, name: str, value: Value, frame: int = NOW) -> None:
-        """Set a control, unless the performer holds it."""
-        if name not in self.memory.held and self.draft.controls.get(name) != value:
-            self.draft.wish(name, value, frame)
-            if frame != NOW:
-                self.remember(sent=(*self.memory.sent, (frame, name)))
-
-    def expect(self, frame: int) -> None:
-        """Remember when the set will go on, for the display of the time that is left."""
-        self.remember(due=frame)
 
     # --- what a surface asks for -------------------------------------------------------------------------------------
 
@@ -241,45 +210,7 @@ class Player:
         text = f"Setlist entry {standing.index + 1} ({title}) has no place {place!r}: {instead}"
         self.draft.notice("warning", "setlist_place", text)
 
-    # --- the clock ---------------------------------------------------------------------------------------------------
-
-    def tick(self, frame: int) -> None:
-        """Time has passed: ask where the playhead is, and go on when that is known; at once where nothing plays."""
-        now = self.memory.now
-        self.remember(frame=frame, sent=tuple(one for one in self.memory.sent if one[0] > frame))
-        if now is not None and self.draft.connected and self.draft.decks[now.deck - 1].token:
-            deck = now.deck - 1
-            self.draft.send(CommandKind.PLACE_ASK, deck, PLACE, 0.0, NOW, self.draft.decks[deck].token)
-        else:
-            self.advance(frame, None)
-
-    def told(self, deck: int, frame: int, position_s: float) -> None:
-        """The playhead of deck `deck` was at `position_s` on `frame`."""
-        now = self.memory.now
-        if now is not None and now.deck == deck:
-            self.advance(frame, position_s)
-
-    def advance(self, frame: int, position_s: float | None) -> None:
-        """Do everything that is to be done up to a little after `frame`."""
-        self.remember(frame=frame)
-        upto = frame + round(LEAD_S * self.draft.engine_rate)
-        self._ask()
-        if self.memory.passage is None:
-            self.expect(NEVER)
-        if self.memory.passage is not None:
-            self._carry(upto)
-            if self.memory.passage is not None and frame >= self.memory.passage.swap:
-                self._swap()
-            if self.memory.passage is not None and frame >= self.memory.passage.end:
-                self._over()
-        elif position_s is not None:
-            timing.look_ahead(self, frame, upto, position_s)
-        else:
-            self.begin_in_time(frame, upto)
-        if position_s is not None and self.memory.now is not None and plays(self.draft, self.memory.now.deck):
-            drill.practise(self, frame, upto, position_s)
-            tempo.keep_tempo(self, frame, upto, position_s)
-        shown.show_status(self)
+    # --- beginning ---------------------------------------------------------------------------------------------------
 
     def start_at_once(self) -> None:
         """Begin where nothing plays that could be waited for."""
@@ -332,7 +263,7 @@ class Player:
         coming = memory.coming
         assert coming is not None
         entry = memory.entries[coming.index].entry
-        beat = timing.FREE_BEAT_S * draft.engine_rate
+        beat = FREE_BEAT_S * draft.engine_rate
         if out and (bpm := tempo_now(draft, out)):
             beat = 60.0 / bpm * draft.engine_rate
         shortest = round(0.02 * draft.engine_rate)

@@ -4,14 +4,12 @@ Owner: one step of the session. Pure.
 Units: speeds as ratios, tempo in BPM, engine frames.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from server.session.setlist_open import OpenSetlist
 from server.session.setlist_places import tempo_of
 from server.session.setlist_state import Standing
 from server.session.setlist_tracks import base_rate, grid_of, tempo_now
-
-if TYPE_CHECKING:
-    from server.session.setlist_player import Player
 
 GLIDE_S: Final = 8.0
 """How long an entry takes from the speed it followed back to its own."""
@@ -20,16 +18,16 @@ SYNC_REACH: Final = 0.12
 """How far an entry may be bent to follow, unless the file asks for it."""
 
 
-def followed(player: "Player", out: int, coming: Standing, length: int) -> float:
+def followed(setlist: OpenSetlist, out: int, coming: Standing, length: int) -> float:
     """Return the speed at which an entry follows deck `out`, 0 where it keeps its own."""
-    entry = player.memory.entries[coming.index].entry
-    grid = grid_of(player.draft, coming.deck)
-    leading = tempo_now(player.draft, out) if out else 0.0
+    entry = setlist.memory.entries[coming.index].entry
+    grid = grid_of(setlist.draft, coming.deck)
+    leading = tempo_now(setlist.draft, out) if out else 0.0
     if not leading or grid is None or not length or entry.transition in ("cut", "echo-out") or entry.loops:
         return 0.0
     if entry.sync is False or (entry.sync is None and not entry.quantize):
         return 0.0
-    own = base_rate(player.draft, player.memory, coming)
+    own = base_rate(setlist.draft, setlist.memory, coming)
     at = own * tempo_of(grid)
     speeds = [own * leading * times / at for times in (1.0, 2.0, 0.5)]
     speed = min(speeds, key=lambda one: abs(one / own - 1.0))
@@ -37,9 +35,9 @@ def followed(player: "Player", out: int, coming: Standing, length: int) -> float
     return speed if abs(speed / own - 1.0) <= reach and 0.25 <= speed <= 4.0 else 0.0
 
 
-def keep_tempo(player: "Player", frame: int, upto: int, position_s: float) -> None:
+def keep_tempo(setlist: OpenSetlist, frame: int, upto: int, position_s: float) -> None:
     """Move the speed of what plays towards the entry's own, unless a hand or another deck has it."""
-    memory, draft = player.memory, player.draft
+    memory, draft = setlist.memory, setlist.draft
     now = memory.now
     if now is None or memory.drill is not None:
         return
@@ -57,6 +55,6 @@ def keep_tempo(player: "Player", frame: int, upto: int, position_s: float) -> No
         share = (upto - glide.start) / glide.frames
         wanted = glide.rate + (wanted - glide.rate) * min(1.0, max(0.0, share))
         if share >= 1.0:
-            player.remember(glide=None)
+            setlist.remember(glide=None)
     if abs(wanted - current) > 1e-7:
-        player.put(f"{path}/rate", wanted, upto)
+        setlist.put(f"{path}/rate", wanted, upto)

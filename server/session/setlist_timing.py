@@ -6,25 +6,74 @@ Owner: one step of the session. Pure.
 Units: engine frames; seconds of the track.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from audio.commands import NOW, CommandKind
 from server.marks import BEATS_A_BAR, Grid
+from server.session import setlist_drill as drill
+from server.session import setlist_shown as shown
+from server.session import setlist_tempo as tempo
 from server.session.setlist import Length
+from server.session.setlist_open import FREE_BEAT_S
 from server.session.setlist_places import bar_line, beat_at, time_of_beat
-from server.session.setlist_state import Standing
+from server.session.setlist_player import LEAD_S, Player
+from server.session.setlist_state import NEVER, Standing
 from server.session.setlist_tracks import end_of, grid_of, holds, plays, start_of
-
-if TYPE_CHECKING:
-    from server.session.setlist_player import Player
 
 PATIENCE_S: Final = 20.0
 """How long a set stands still for a track that does not come, before it is passed over."""
 
-FREE_BEAT_S: Final = 0.5
-"""A beat of a track without a grid."""
+
+TICK_S: Final = 0.04
+"""Between two ticks."""
+
+PLACE: Final = 9
+"""The slot of PLACE_ASK that is the setlist's."""
 
 
-def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> None:
+class Clocked(Player):
+    """The player, moved on by the time and by where the playhead is."""
+
+    def tick(self, frame: int) -> None:
+        """Time has passed: ask where the playhead is, and go on when that is known; at once where nothing plays."""
+        now = self.memory.now
+        self.remember(frame=frame, sent=tuple(one for one in self.memory.sent if one[0] > frame))
+        if now is not None and self.draft.connected and self.draft.decks[now.deck - 1].token:
+            deck = now.deck - 1
+            self.draft.send(CommandKind.PLACE_ASK, deck, PLACE, 0.0, NOW, self.draft.decks[deck].token)
+        else:
+            self.advance(frame, None)
+
+    def told(self, deck: int, frame: int, position_s: float) -> None:
+        """The playhead of deck `deck` was at `position_s` on `frame`."""
+        now = self.memory.now
+        if now is not None and now.deck == deck:
+            self.advance(frame, position_s)
+
+    def advance(self, frame: int, position_s: float | None) -> None:
+        """Do everything that is to be done up to a little after `frame`."""
+        self.remember(frame=frame)
+        upto = frame + round(LEAD_S * self.draft.engine_rate)
+        self._ask()
+        if self.memory.passage is None:
+            self.expect(NEVER)
+        if self.memory.passage is not None:
+            self._carry(upto)
+            if self.memory.passage is not None and frame >= self.memory.passage.swap:
+                self._swap()
+            if self.memory.passage is not None and frame >= self.memory.passage.end:
+                self._over()
+        elif position_s is not None:
+            _look_ahead(self, frame, upto, position_s)
+        else:
+            self.begin_in_time(frame, upto)
+        if position_s is not None and self.memory.now is not None and plays(self.draft, self.memory.now.deck):
+            drill.practise(self, frame, upto, position_s)
+            tempo.keep_tempo(self, frame, upto, position_s)
+        shown.show_status(self)
+
+
+def _look_ahead(player: Player, frame: int, upto: int, position_s: float) -> None:
     """Say when the transition will begin, and begin it when its moment has come and the set goes on by itself."""
     memory, draft = player.memory, player.draft
     now, coming = memory.now, memory.coming
@@ -96,14 +145,14 @@ def look_ahead(player: "Player", frame: int, upto: int, position_s: float) -> No
         player.begin(now.deck, begins, begins, min(length, room) if memory.drill is None else length)
 
 
-def _leave_alone(player: "Player", now: Standing, leaves: int, frame: int, upto: int, end_s: float) -> None:
+def _leave_alone(player: Player, now: Standing, leaves: int, frame: int, upto: int, end_s: float) -> None:
     """Stop at the end of an entry although the next one has time yet."""
     if leaves <= upto and end_s < float(player.draft.controls[f"/deck/{now.deck}/duration"]):
         player.put(f"/deck/{now.deck}/play", 0, max(leaves, frame + 1))
         player.remember(now=None)
 
 
-def _at_a_stand(player: "Player", frame: int, upto: int) -> None:
+def _at_a_stand(player: Player, frame: int, upto: int) -> None:
     """Go on from a deck that has stopped: at the end of its track, or because the performer wants it."""
     memory = player.memory
     now, coming = memory.now, memory.coming
@@ -123,12 +172,12 @@ def _at_a_stand(player: "Player", frame: int, upto: int) -> None:
             player.skip(coming, "it has not been loaded in time")
 
 
-def _ended(player: "Player") -> None:
+def _ended(player: Player) -> None:
     player.draft.set("/setlist/autopilot", 0)
     player.remember(go=False, over=True)
 
 
-def _frames_of(player: "Player", length: Length, grid: Grid | None, place_s: float, speed: float) -> int:
+def _frames_of(player: Player, length: Length, grid: Grid | None, place_s: float, speed: float) -> int:
     """Return how many frames a length takes from a place on."""
     rate = player.draft.engine_rate
     if not length.is_musical:
@@ -139,7 +188,7 @@ def _frames_of(player: "Player", length: Length, grid: Grid | None, place_s: flo
     return round((time_of_beat(grid, beat_at(grid, place_s) + beats) - place_s) / speed * rate)
 
 
-def _before(player: "Player", length: Length, grid: Grid | None, end_s: float, speed: float) -> int:
+def _before(player: Player, length: Length, grid: Grid | None, end_s: float, speed: float) -> int:
     """Return how many frames a length takes that ends at a place."""
     if not length.is_musical or grid is None:
         return _frames_of(player, length, None, end_s, speed)

@@ -10,8 +10,8 @@ from server.session import facts
 from server.session.effects import EngineCommand, LoadTrack, Notice, OpenSetlist
 from server.session.intent import Refused
 from server.session.setlist import Entry, Length
-from server.session.setlist_player import PLACE
 from server.session.setlist_state import NEVER, Planned
+from server.session.setlist_timing import PLACE
 from tests.server.session.test_step import EMPTY, RATE, Session, commands
 
 GRID = Grid(tuple(0.5 * n for n in range(400)), 0)
