@@ -36,8 +36,9 @@ from server.database import open_database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
-from server.jobs import store
+from server.jobs import cleanup, store
 from server.jobs.batches import BatchService
+from server.jobs.healer import Healer
 from server.jobs.service import Fetching, JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
@@ -167,7 +168,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         )
         vault = await anyio.to_thread.run_sync(open_vault, settings.data, settings.secret_key)
         accounts = Accounts(db, vault, settings.lalalai_key, settings.lalalai_url)
-        jobs.has_account = accounts.has_key
+        jobs.plans.has_account = accounts.has_key
         batches = BatchService(db, jobs)
         workers = WorkerHub(jobs, auth, version())
         live = LiveHub(
@@ -229,7 +230,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the keeping of the engine", partial(keeper.run, deckhand, show)),
             ("the pages' updates", live.run),
             ("the tidying of files", library.run),
-            ("the care for jobs", jobs.run),
+            ("the keeping of old jobs", partial(cleanup.retain, db, settings.retention_days, library.tidy)),
+            ("the care for jobs", Healer(db, jobs).run),
             ("the progress of batches", batches.run),
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),

@@ -98,6 +98,8 @@ OPTIONS: Final = (
     Option("stem_format", str, "format of stems that leave without one named", choices=STEM_FORMATS,
            on_command_line=False),
     Option("max_upload_mb", int, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
+    Option("retention_days", int, "days that failed and cancelled jobs are kept; 0 keeps them until you clean up",
+           0, 36500, on_command_line=False),
     Option("spotify_client_id", str, "client id of your Spotify application", on_command_line=False),
     Option("spotify_client_secret", str, "client secret of your Spotify application", on_command_line=False),
     Option("lalalai_key", str, "licence key of lalal.ai for users who have entered none", on_command_line=False),
@@ -144,6 +146,7 @@ class Settings:
     threads: int = 0
     stem_format: str = "flac"
     max_upload_mb: int = 2048
+    retention_days: int = 0
     spotify_client_id: str = ""
     spotify_client_secret: str = field(default="", repr=False)
     lalalai_key: str = field(default="", repr=False)

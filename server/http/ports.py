@@ -5,10 +5,9 @@ Owner: nobody; shapes only.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Protocol
 
 import msgspec
 
@@ -17,7 +16,7 @@ from server.auth import Authentication
 from server.db import Database
 from server.gauges import Alive
 from server.jobs.batches import BatchService
-from server.jobs.job import Job, Kind
+from server.jobs.service import JobService
 from server.library.service import Library
 from server.pads import Pad
 from server.protocol import Peer, Value
@@ -27,41 +26,6 @@ from server.setlists import Shelf
 from server.spotify import Spotify
 from server.spotify_account import SpotifyAccounts
 from server.surfaces.midi_desk import MidiHeard, MidiOverview, MidiTable, MidiTaken
-
-
-class Jobs(Protocol):
-    """`server.jobs.service.JobService`."""
-
-    async def separate(
-        self,
-        track_id: UUID,
-        user_id: int,
-        engine: str = "",
-        model: str = "",
-        options: Mapping[str, Any] | None = None,
-        *,
-        priority: int = 0,
-    ) -> Job: ...
-    async def analyse(
-        self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0
-    ) -> Job: ...
-    async def download(
-        self, user_id: int, url: str, name: str, *, track_id: UUID | None = None
-    ) -> tuple[UUID, Job | None]: ...
-    async def get(self, job_id: UUID, user_id: int | None = None) -> Job: ...
-    async def list(
-        self,
-        user_id: int | None = None,
-        *,
-        track_id: UUID | None = None,
-        kind: Kind | None = None,
-        status: str | None = None,
-        batch_id: UUID | None = None,
-        limit: int = 100,
-        offset: int = 0,
-    ) -> list[Job]: ...
-    async def cancel(self, job_id: UUID, user_id: int | None = None) -> Job: ...
-    async def retry(self, job_id: UUID, user_id: int | None = None) -> Job: ...
 
 
 class Show(Protocol):
@@ -169,7 +133,7 @@ class HttpServices(Protocol):
     @property
     def importer(self) -> PcmReader: ...
     @property
-    def jobs(self) -> Jobs: ...
+    def jobs(self) -> JobService: ...
     @property
     def batches(self) -> BatchService: ...
     @property

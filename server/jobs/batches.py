@@ -93,10 +93,10 @@ class BatchService:
             raise BadRequest(f"A batch has 1 to {LARGEST} tracks and at least one kind of work.")
         columns: dict[str, dict[str, Any]] = {}
         if "processing" in kinds:
-            chosen, model, asked = await self._jobs.plan(user_id, engine, model, options or {})
+            chosen, model, asked = await self._jobs.plans.separation(user_id, engine, model, options or {})
             columns["processing"] = {"engine": chosen, "model": model, "options": asked}
         if "analysis" in kinds:
-            columns["analysis"] = {"features": await self._jobs.features(user_id, features)}
+            columns["analysis"] = {"features": await self._jobs.plans.features(user_id, features)}
         async with self._db.transaction() as tx:
             owned = await tx.value("SELECT count(*) FROM tracks WHERE id = ANY($1) AND user_id = $2", wanted, user_id)
             if owned != len(wanted):

@@ -2,19 +2,24 @@
 
 Owner: whoever asks, at any moment and as often as they like. Only what is over is touched, each deletion looks at the
 row again when it holds it, so a job that is tried again meanwhile stays.
-Units: days.
+Units: days; seconds where said.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+import anyio
 import msgspec
 
 from server.db import Database, Transaction
 
 KEEP_DAYS: Final = 30
 """How long failed and cancelled jobs and batches that are over are kept."""
+
+RETAIN_S: Final = 3600.0
+"""Seconds between two cleanups of a program that is told how long to keep things."""
 
 _OLD: Final = "finished_at < now() - make_interval(days => $1)"
 _STATEMENTS: Final = {
@@ -67,6 +72,14 @@ async def clean(db: Database, *, dry_run: bool, days: int = KEEP_DAYS) -> Cleane
             counts[name] = await _one(tx, table, where, days, dry_run)
         files = int(await tx.value("SELECT count(*) FROM files WHERE doomed_at IS NOT NULL"))
     return Cleaned(dry_run=dry_run, files=files, **counts)
+
+
+async def retain(db: Database, days: int, tidy: Callable[[], None]) -> None:
+    """Until cancelled: clean up now and then, so that nothing of no use is kept longer than `days`; 0 keeps all."""
+    while days:
+        await clean(db, dry_run=False, days=days)
+        tidy()
+        await anyio.sleep(RETAIN_S)
 
 
 async def _one(tx: Transaction, table: str, where: str, days: int, dry_run: bool) -> int:

@@ -1,16 +1,17 @@
 """Jobs: asked for, looked at, cancelled, tried again. PostgreSQL is the truth; a row and its message are one
 transaction.
 
-Owner: the event loop; every method may be called from any task. `run` is one task that heals what crashes leave.
+Owner: the event loop; every method may be called from any task. What a request means is decided in `plans.py`, and
+what crashes leave is healed by `healer.py`.
 Units: positions in seconds of the track, progress 0 to 100.
 
 Who moves a job: a user through `cancel` and `retry`, a worker through `WorkerHub` (which calls `started`, `progressed`,
-`separated`, `analysed`, `downloaded`, `failed`, `stumbled`), and `run` for messages that have died in the queue.
+`separated`, `analysed`, `downloaded`, `failed`, `stumbled`), and the healer for messages that have died in the queue.
 """
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,34 +21,23 @@ import anyio
 import anyio.to_thread
 
 from audio.units import MODEL_RATE
-from pipeline.analysis.features import FEATURES
-from pipeline.engines.choices import PAID
 from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
-from server import preferences
-from server.db import Database, Transaction, key
+from server.db import Database, Transaction
 from server.errors import BadRequest, DatabaseGone, NotFound, ServerError
 from server.jobs import results, store, transitions
-from server.jobs.engines import chosen_options, resolve
 from server.jobs.job import Job, Kind
+from server.jobs.plans import Plans
 from server.jobs.receiver import OnStem, OnStretch, Reception, StemReceiver
 from server.library import arrivals
 
 log = logging.getLogger(__name__)
-
-HEAL_S: Final = 1.0
-"""How often dead workers and dead messages are looked for, beside the notifications."""
-
-ORPHANS_S: Final = 60.0
-"""How often open jobs without a message are looked for."""
 
 PROGRESS_S: Final = 0.25
 """How often a job's progress is written at most."""
 
 PRIORITY_LIVE: Final = 100
 """Priority of work for a track that is on a deck: before everything that is only for the library."""
-
-MAX_DEATHS: Final = 3
 
 LONGEST_LINE: Final = 4000
 """Characters of a line of an attempt's log that are kept."""
@@ -99,7 +89,6 @@ class JobService:
         on_stem: OnStem | None = None,
     ) -> None:
         self._db = db
-        self._settings = settings or PipelineSettings()
         self.on_job: OnJob = on_job or (lambda job: None)
         self.receiver = StemReceiver(db, data)
         if on_stretch is not None:
@@ -107,10 +96,7 @@ class JobService:
         if on_stem is not None:
             self.receiver.on_stem = on_stem
         self.fetching = Fetching()
-        #: Engines that connected workers offer, best first; set by the hub.
-        self.offers: Callable[[], Mapping[str, tuple[str, ...]]] = dict
-        #: Whether a user can pay for work elsewhere.
-        self.has_account: Callable[[int], Awaitable[bool]] = _nobody
+        self.plans = Plans(db, settings or PipelineSettings())
         self._running: dict[UUID, tuple[Job, Worker]] = {}
         self._focus: dict[UUID, tuple[int, ...]] = {}
         self._told: dict[UUID, float] = {}
@@ -134,7 +120,7 @@ class JobService:
         are not named. Raises NotFound, BadRequest (an engine, model or option that is unknown, or runs nowhere here),
         DatabaseGone.
         """
-        chosen, model, asked = await self.plan(user_id, engine, model, options or {})
+        chosen, model, asked = await self.plans.separation(user_id, engine, model, options or {})
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
@@ -153,35 +139,9 @@ class JobService:
         self.tell(job)
         return job
 
-    async def plan(
-        self, user_id: int, engine: str, model: str, options: Mapping[str, Any]
-    ) -> tuple[str, str, dict[str, Any]]:
-        """Return engine, model and options of a separation as they go into a job. What is left open is as the user
-        has chosen, else as the program is set. Raises BadRequest."""
-        wishes = await preferences.load(self._db, user_id)
-        if not engine:
-            engine = wishes.separation_engine or self._settings.engine
-            if engine not in PAID:
-                model = model or wishes.demucs_model or self._settings.model
-        chosen, model = await resolve(engine, model, self.offers(), self._settings.engine_options())
-        asked = chosen_options(options, chosen)
-        if chosen not in PAID:
-            return chosen, model, self._settings.job_options() | asked
-        if not await self.has_account(user_id):
-            raise BadRequest("lalal.ai needs your licence key; enter it in the settings.")
-        return chosen, model, wishes.cloud_options() | asked
-
-    async def features(self, user_id: int, names: Sequence[str]) -> list[str]:
-        """Return what an analysis is to find, as it goes into a job; none is what the user has chosen, else all of it.
-        Raises BadRequest."""
-        wanted = sorted(set(names or (await preferences.load(self._db, user_id)).analysis_features or ()))
-        if unknown := [name for name in wanted if name not in FEATURES]:
-            raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
-        return wanted
-
     async def analyse(self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0) -> Job:
         """Return a job that analyses the track (everything when no feature is named). Raises like `separate`."""
-        wanted = await self.features(user_id, features)
+        wanted = await self.plans.features(user_id, features)
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
@@ -414,41 +374,6 @@ class JobService:
         self._stages.pop(job_id, None)
         self.tell(job)
 
-    # -- healing -----------------------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Until cancelled: bring back what dead workers had, fail jobs of dead messages, heal what has no message."""
-        looked = 0.0
-        while True:
-            try:
-                await self._db.execute("SELECT queue.reap($1)", MAX_DEATHS)
-                for letter in await store.dead_letters(self._db):
-                    await self._bury(letter)
-                if time.monotonic() - looked > ORPHANS_S:
-                    looked = time.monotonic()
-                    for job in await store.orphans(self._db):
-                        await self._requeue(job)
-            except ServerError as error:  # the database is away, or its disk is full: the show goes on, jobs wait
-                log.debug("Jobs wait: %s", error)
-            await anyio.sleep(HEAL_S)
-
-    async def _bury(self, letter: store.DeadLetter) -> None:
-        assert letter.subject is not None
-        job = await store.find(self._db, key(letter.subject))
-        if letter.deaths >= MAX_DEATHS:
-            why = (
-                f"This job {letter.reason}, so it is not tried again. The track, or too little memory, may be "
-                "the cause; try another engine, or try again."
-            )
-            await self.failed(job.id, why, "worker_killed")
-        else:
-            await self.failed(job.id, await store.last_error(self._db, job) or letter.reason, "gave_up")
-
-    async def _requeue(self, job: Job) -> None:
-        async with self._db.transaction() as tx:
-            log.warning("Job %s had no message; it is queued again.", job.id)
-            await self.queue(tx, await store.find_locked(tx, job.id))
-
     # -- within ------------------------------------------------------------------------------------------------------
 
     async def queue(self, tx: Transaction, job: Job) -> Job:
@@ -494,10 +419,6 @@ class JobService:
             self.on_job(job)
         except Exception:
             log.exception("Somebody who listens to jobs failed.")
-
-
-async def _nobody(user_id: int) -> bool:
-    return False
 
 
 def _of_user(job: Job, user_id: int | None) -> Job:

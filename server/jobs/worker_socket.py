@@ -82,7 +82,7 @@ class WorkerHub:
         self.auth = auth
         self._version = version
         self._connections: dict[int, _Connection] = {}
-        jobs.offers = self.offers
+        jobs.plans.offers = self.offers
 
     async def issue(self, name: str, queues: Sequence[str]) -> str:
         """Return a token for a worker of this machine."""

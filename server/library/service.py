@@ -26,7 +26,7 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import arrivals, banks, files, finding, marks, own_stems, practice, tracks
+from server.library import arrivals, banks, files, finding, marks, own_stems, practice, stem_sweep, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
@@ -515,8 +515,8 @@ class Library:
     async def reconcile_files(self) -> int:
         """Remove what is known to be left over, and nothing else; return how many files and folders went.
 
-        Safe at any time and as often as you like: it goes by tombstones, staging folders of no running import, and
-        folders that say themselves that their import was interrupted.
+        Safe at any time and as often as you like: it goes by tombstones, staging folders of no running import, folders
+        that say themselves that their import was interrupted, and stems of jobs that came to nothing.
         """
         gone = await anyio.to_thread.run_sync(self.storage.sweep, self._busy.__contains__)
         for track_id in await anyio.to_thread.run_sync(self.storage.unconfirmed):
@@ -527,6 +527,7 @@ class Library:
             else:
                 await anyio.to_thread.run_sync(self.storage.discard, self.storage.path(TRACKS / str(track_id)))
                 gone += 1
+        gone += await stem_sweep.sweep(self._db, self.storage)
         while True:
             async with self._db.transaction() as tx:
                 path = await tx.value(

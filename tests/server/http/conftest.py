@@ -25,7 +25,6 @@ from server.errors import NotFound
 from server.gauges import Alive
 from server.http.guard import Hosts
 from server.http.limits import Limits
-from server.http.ports import Jobs
 from server.http.routes import middleware, routes
 from server.jobs.batches import BatchService
 from server.jobs.job import Job, Kind
@@ -227,7 +226,7 @@ class Parts:
     auth: Authentication
     library: Library
     importer: Importer
-    jobs: Jobs
+    jobs: FakeJobs | JobService
     batches: BatchService
     workers: FakeWorkers
     show: FakeShow

@@ -32,7 +32,7 @@ async def cloud(parts: Parts) -> AsyncIterator[LalalaiSite]:
     with LalalaiSite() as site:
         parts.accounts = Accounts(parts.db, VAULT, url=site.base)
         jobs = JobService(parts.db, parts.library.storage.data)
-        jobs.has_account = parts.accounts.has_key
+        jobs.plans.has_account = parts.accounts.has_key
         parts.jobs = jobs
         yield site
 
@@ -148,12 +148,14 @@ async def test_preferences_are_kept_and_fill_in_what_requests_leave_open(
     changed = (await api.patch("/api/settings", json=wishes)).json()["settings"]
     assert changed == {**changed, **wishes} and changed["demucs_model"] is None
     jobs = JobService(parts.db, parts.library.storage.data)
-    assert (await jobs.plan(1, "", "", {}))[0] == "spectral"
-    assert await jobs.features(1, ()) == ["key", "tempo"] and await jobs.features(1, ("energy",)) == ["energy"]
+    assert (await jobs.plans.separation(1, "", "", {}))[0] == "spectral"
+    assert await jobs.plans.features(1, ()) == ["key", "tempo"] and await jobs.plans.features(1, ("energy",)) == [
+        "energy"
+    ]
     with pytest.raises(BadRequest):
-        await jobs.features(1, ("smell",))
+        await jobs.plans.features(1, ("smell",))
     await api.patch("/api/settings", json={"analysis_features": None})
-    assert await jobs.features(1, ()) == []
+    assert await jobs.plans.features(1, ()) == []
     assert set((await other.get("/api/settings")).json()["settings"].values()) == {None}
 
 

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from server.db import Database
+from server.jobs.healer import Healer
 from server.jobs.service import JobService
 from server.jobs.worker_socket import WorkerHub
 from tests.server.jobs.site import FakeAuth, Site
@@ -24,7 +25,7 @@ async def site(db: Database, database_url: str, tmp_path: Path) -> AsyncIterator
         jobs.on_job = made.on_job
         jobs.receiver.on_stretch = made.on_stretch
         jobs.receiver.on_stem = made.on_stem
-        made.start(jobs.run)
+        made.start(Healer(db, jobs).run)
         await made.serve()
         try:
             yield made

@@ -18,6 +18,7 @@ import pytest
 from audio.flac import FlacWriter
 from pipeline.pcm import RawFile
 from server.db import Database
+from server.jobs.healer import Healer
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
@@ -81,7 +82,7 @@ async def house(tmp_path: Path, cluster: Path) -> AsyncIterator[House]:
         site = Site(db, postgres.url(), tmp_path, jobs, WorkerHub(jobs, auth, "test"), auth, user, tasks)
         site.patience_s = 60.0
         jobs.on_job, jobs.receiver.on_stretch, jobs.receiver.on_stem = site.on_job, site.on_stretch, site.on_stem
-        site.start(jobs.run)
+        site.start(Healer(db, jobs).run)
         await site.serve()
         keeper = site.keeper({"pace": 0.05})
         site.start(keeper.run)

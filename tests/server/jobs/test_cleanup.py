@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
+import anyio
 import httpx2
 import pytest
 
+from server.jobs import cleanup
 from server.jobs.job import TABLES, Kind
 from server.jobs.transitions import FINAL, OPEN
 from tests.server.http.conftest import Parts, api, clock, other, parts, upload
@@ -89,3 +91,20 @@ async def test_files_that_rows_have_let_go_of_go(parts: Parts, api: httpx2.Async
 async def test_only_the_owner_cleans_up(parts: Parts, api: httpx2.AsyncClient, other: httpx2.AsyncClient) -> None:
     assert (await other.post("/api/cleanup", json={})).status_code == 403
     assert (await api.post("/api/cleanup", json={"days": -1})).status_code == 422
+
+
+async def test_a_program_told_how_long_to_keep_jobs_cleans_up_by_itself(
+    parts: Parts, api: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    track = UUID((await upload(api, write_wav(tmp_path / "a.wav"))).json()["id"])
+    await _job(parts, "analysis", track, "failed", 40)
+    young = await _job(parts, "analysis", track, "failed", 5)
+    tidied = anyio.Event()
+    await cleanup.retain(parts.db, 0, tidied.set)
+    assert len(await _jobs(parts)) == 2, "0 keeps all, and is over at once"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cleanup.retain, parts.db, 10, tidied.set)
+        with anyio.fail_after(30):
+            await tidied.wait()
+        tasks.cancel_scope.cancel()
+    assert await _jobs(parts) == {young}

@@ -23,7 +23,7 @@ async def cloud(site: Site) -> AsyncIterator[LalalaiSite]:
     async def paid(user_id: int) -> bool:
         return user_id == site.user
 
-    site.jobs.has_account = paid
+    site.jobs.plans.has_account = paid
     with LalalaiSite(steps=0) as running:
         site.secrets = {"key": KEY, "url": running.base}
         yield running

@@ -10,7 +10,7 @@ import pytest
 
 from server.db import Database
 from server.errors import DatabaseGone, ServerError, StorageFull
-from server.jobs import service
+from server.jobs import healer
 from server.jobs.service import JobService
 
 pytestmark = pytest.mark.anyio
@@ -31,10 +31,10 @@ async def test_the_healer_outlives_a_database_that_cannot_write(
                 asked.set()
             raise trouble
 
-    monkeypatch.setattr(service, "HEAL_S", 0.0)
+    monkeypatch.setattr(healer, "HEAL_S", 0.0)
     jobs = JobService(cast("Database", Full()), tmp_path)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(jobs.run)
+        tasks.start_soon(healer.Healer(cast("Database", Full()), jobs).run)
         with anyio.fail_after(30):
             await asked.wait()
         tasks.cancel_scope.cancel()

@@ -12,6 +12,7 @@ from pipeline import wire
 from pipeline.settings import PipelineSettings
 from server.errors import BadRequest, Conflict, NotFound
 from server.jobs import results
+from server.jobs.healer import Healer
 from server.jobs.job import Job
 from server.jobs.service import JobService
 from tests.server.jobs.site import Site
@@ -59,19 +60,19 @@ async def test_engines_are_resolved_when_the_job_is_made(site: Site) -> None:
     with pytest.raises(BadRequest, match="No separation engine is called 'best'"):
         await site.jobs.separate(track, site.user, "best")
     with pytest.raises(BadRequest, match="has no model"):
-        site.jobs.offers = lambda: {"onnx": ("htdemucs",)}
+        site.jobs.plans.offers = lambda: {"onnx": ("htdemucs",)}
         await site.jobs.separate(track, site.user, "onnx", "unheard")
     job = await site.jobs.separate(track, site.user, "auto")
     assert (job.engine, job.model) == ("onnx", "htdemucs"), "what a connected worker offers counts"
     await site.jobs.cancel(job.id)
-    site.jobs.offers = lambda: {"spectral": ("",), "onnx": ("htdemucs",)}
+    site.jobs.plans.offers = lambda: {"spectral": ("",), "onnx": ("htdemucs",)}
     job = await site.jobs.separate(track, site.user, "auto", "htdemucs")
     assert (job.engine, job.model) == ("onnx", "htdemucs"), "the best engine that has the model"
-    site.jobs.offers = lambda: {"spectral": ("",)}
+    site.jobs.plans.offers = lambda: {"spectral": ("",)}
     job = await site.jobs.separate(track, site.user, "auto", "htdemucs")
     assert (job.engine, job.model) == ("spectral", ""), "the model is a wish"
     assert (await site.jobs.separate(track, site.user, "spectral", "any")).id == job.id
-    site.jobs.offers = dict
+    site.jobs.plans.offers = dict
     other = await site.add_track(seed=1)
     assert (await site.jobs.separate(other, site.user, "auto", "htdemucs")).engine in ("onnx", "demucs", "spectral")
     with pytest.raises(BadRequest, match=r"options do not fit.*quality"):
@@ -151,7 +152,7 @@ async def test_an_open_job_without_a_message_is_healed(site: Site) -> None:
     await site.db.execute("UPDATE processing_jobs SET updated_at = now() - interval '1 hour'")
     await site.db.execute("ALTER TABLE processing_jobs ENABLE TRIGGER USER")
     with anyio.move_on_after(1.0):
-        await site.jobs.run()
+        await Healer(site.db, site.jobs).run()
     assert await site.db.value("SELECT subject FROM queue.messages") == str(job.id)
 
 
