@@ -19,6 +19,7 @@ ADAPTERS = {
     "pythonosc": {"control/osc_codec.py"},
     "zeroconf": {"control/zeroconf_port.py"},
     "aalink": {"control/link_port.py"},
+    "quickjs": {"control/scripts/interpreter.py"},
     "openvino": {"pipeline/engines/onnx.py", "pipeline/engines/onnx_runtimes.py"},
     "onnxruntime": {"pipeline/engines/onnx.py", "pipeline/engines/onnx_runtimes.py"},
     "torch": {"pipeline/engines/demucs.py"},

@@ -6,8 +6,9 @@ Owner: the event loop; `ClockSurface.run` is one task. Units: BPM, beats, second
     MIDI clock in --> clock process --> /session/tempo, and with /clock/in/transport the deck in focus
     Link <--> /session/tempo, and with /link/start_stop the deck in focus
 
-The line is told anew only when the music does something else: where the playhead is is known to a millisecond or so,
-and a line that followed that would make the clock tremble.
+Where the deck has a beat grid, the clock's beats are the grid's and its tempo is the deck's; elsewhere beats are counted
+from the start of the track. The line is told anew only when the music does something else: where the playhead is is
+known to a millisecond or so, and a line that followed that would make the clock tremble.
 """
 
 import logging
@@ -41,6 +42,12 @@ JUMP_S: Final = 0.03
 
 DRIFT_S: Final = 0.004
 """A line that is off by more than this on the whole is drawn anew."""
+
+JUMP_BEATS: Final = 0.1
+"""The grid lies elsewhere when its beat is off by more than this."""
+
+SAME_BPM: Final = 0.02
+"""A tempo of a grid that differs by less is the same."""
 
 SMOOTH: Final = 0.05
 """How much of each look counts for the drift."""
@@ -77,6 +84,7 @@ class ClockSurface:
         self._link: LinkPort | None = None
         self._song = Song()
         self._drift = 0.0
+        self._beat_drift = 0.0
         self._reported: dict[str, int | float | str] = {}
 
     async def run(self) -> None:
@@ -172,20 +180,31 @@ class ClockSurface:
         tempo = float(self._value("/session/tempo"))
         speed = float(self._value(f"{deck}/rate"))
         running = bool(self._value(f"{deck}/play"))
-        position = float(self._telemetry().get(f"{deck}/position", 0.0))
+        flow = self._telemetry()
+        position = float(flow.get(f"{deck}/position", 0.0))
         beat, expected = before.beat_at(frame), before.position_at(frame)
         off = position - expected
         self._drift += (off - self._drift) * SMOOTH
+        grid_bpm = float(flow.get(f"{deck}/tempo", 0.0))
+        on_grid = running and grid_bpm > 0 and self._link is None
+        beat_off = 0.0
+        if on_grid:
+            tempo = before.tempo_bpm if abs(grid_bpm - before.tempo_bpm) <= SAME_BPM else grid_bpm
+            beat_off = float(flow.get(f"{deck}/beat", 0.0)) - beat
+            self._beat_drift += (beat_off - self._beat_drift) * SMOOTH
         same = (tempo, speed, running, pair.rate) == (before.tempo_bpm, before.speed, before.running, before.rate)
-        if abs(off) > JUMP_S or (running and not before.running):
-            beat = position / speed * tempo / 60
-        elif same and abs(self._drift) <= DRIFT_S and not self._link_is_off(beat, pair, now_ns, frame):
+        jumps = abs(off) > JUMP_S or abs(beat_off) > JUMP_BEATS or (running and not before.running)
+        steady = abs(self._drift) <= DRIFT_S and abs(self._beat_drift) * 60 <= DRIFT_S * tempo
+        if jumps:
+            beat = beat + beat_off if on_grid else position / speed * tempo / 60
+        elif same and steady and not self._link_is_off(beat, pair, now_ns, frame):
             return False
         else:
             position = expected + self._drift if same else position
+            beat += self._beat_drift if on_grid else 0.0
         if self._link is not None:
             beat = self._link_beat(pair, now_ns, frame, tempo)
-        self._drift = 0.0
+        self._drift = self._beat_drift = 0.0
         self._song = Song(frame, beat, tempo, position, speed, running, pair.rate)
         return True
 

@@ -49,13 +49,14 @@ class Rig:
         self.show.watch(self.notices.append)
         self.deckhand.report = self.show.report
         self.position = 0.0
+        self.grid: dict[str, float] = {}
         self.clock = FakeClock()
         self.now_ns = self.clock.monotonic_ns
         self.lines: list[FakeLine] = []
         self.link_missing = False
         self.surface = ClockSurface(
             self.show,
-            telemetry=lambda: {"/deck/1/position": self.position},
+            telemetry=lambda: {"/deck/1/position": self.position, **self.grid},
             clock=lambda: self.clock,
             connect=self._connect,
             link=self._link,
@@ -151,6 +152,45 @@ async def test_the_line_is_drawn_when_the_music_changes_and_only_then() -> None:
         assert faster.beat == pytest.approx(jumped.beat_at(faster.frame)), "from the same beat"
         await rig.set("/deck/1/play", 0)
         assert not (await rig.songs(5))[-1].running
+
+
+def on_grid(rig: Rig, late_s: float = 0.0) -> None:
+    """A grid at 121 BPM whose first downbeat is 0.3 s into the track, told `late_s` late."""
+    rig.grid = {"/deck/1/tempo": 121.0, "/deck/1/beat": (rig.position - 0.3 - late_s) * 121 / 60}
+
+
+async def test_the_beats_of_the_clock_are_those_of_the_grid_and_blocks_do_not_make_it_tremble() -> None:
+    async with running() as rig:
+        rig.position = 10.0
+        on_grid(rig)
+        await rig.set("/clock/out", 1)
+        await rig.songs(1)
+        await rig.set("/deck/1/play", 1)
+        playing = (await rig.songs(2))[-1]
+        assert playing.tempo_bpm == 121.0
+        assert playing.beat == pytest.approx((rig.position - 0.3) * 121 / 60, abs=0.005)
+        for number in range(200):
+            rig.play_on(0.02)
+            on_grid(rig, late_s=(number * 7 % 10) / 10 * 128 / 48_000)  # the beat of the block before
+            await anyio.sleep(0.001)
+        assert len(await rig.songs(2)) == 2
+        assert playing.beat_at(playing.frame + 48_000 * 4) == pytest.approx(playing.beat + 4 * 121 / 60)
+
+
+async def test_a_grid_that_moves_takes_the_clock_with_it() -> None:
+    async with running() as rig:
+        rig.position = 10.0
+        on_grid(rig)
+        await rig.set("/clock/out", 1)
+        await rig.songs(1)
+        await rig.set("/deck/1/play", 1)
+        before = (await rig.songs(2))[-1]
+        rig.grid["/deck/1/beat"] += 0.25
+        moved = (await rig.songs(3))[-1]
+        assert moved.beat - before.beat_at(moved.frame) == pytest.approx(0.25, abs=0.01)
+        rig.grid["/deck/1/tempo"] = 60.5  # halved
+        halved = (await rig.songs(4))[-1]
+        assert halved.tempo_bpm == 60.5
 
 
 async def test_a_clock_that_comes_in_sets_the_tempo() -> None:
