@@ -14,11 +14,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from audio.kernel.atomics import copy_bytes
 from audio.kernel.compiled import compiled
 from audio.kernel.lane_filters import weigh_frames
-from audio.kernel.lane_rows import HALF
+from audio.kernel.lane_rows import HALF, gather_half
 from audio.kernel.lanes import LANES
-from audio.kernel.layout import HOPS, METERED
+from audio.kernel.layout import HOPS, METERED, SEGMENT
 from audio.units import DECKS
 
 QUIETEST: Final = -70.0
@@ -59,18 +60,18 @@ def _lane(which: int) -> int:
 @compiled
 def listen(k: Any, which: int, left: Any, right: Any, count: int) -> None:
     """Note `count` frames of what is measured as `which`: a deck by its number, or MASTER."""
-    rows = k.loud_lanes
+    n = 0
+    while n < count and left[n] == 0.0 and right[n] == 0.0:
+        n += 1
+    if n == count:
+        return
     lane = _lane(which)
-    heard = False
-    for n in range(count):
-        a, b = left[n], right[n]
-        rows[n, lane] = a
-        rows[n, lane + 1] = b
-        heard = heard or a != 0.0 or b != 0.0
-    if heard:
-        k.loud_until = k.frame + int(_RING_S * k.rate)
-        if lane >= HALF:
-            k.upper_loud_until = k.loud_until
+    copy_bytes(k.loud_rows[lane].ctypes.data, left.ctypes.data, 4 * count)
+    copy_bytes(k.loud_rows[lane + 1].ctypes.data, right.ctypes.data, 4 * count)
+    k.loud_pairs |= 1 << (lane // 2)
+    k.loud_until = k.frame + int(_RING_S * k.rate)
+    if lane >= HALF:
+        k.upper_loud_until = k.loud_until
 
 
 @compiled
@@ -100,6 +101,15 @@ def _end_hop(k: Any) -> None:
 
 
 @compiled
+def _gather(k: Any, half: int, count: int) -> None:
+    """Lay what was noted into half the lanes; what was not heard is silent."""
+    gather_half(
+        k.loud_lanes.ctypes.data + 4 * HALF * half, k.loud_rows[half * HALF].ctypes.data, 2 * SEGMENT, SEGMENT,
+        k.loud_pairs >> (half * HALF // 2), (count + HALF - 1) // HALF,
+    )  # fmt: skip
+
+
+@compiled
 def _weigh(k: Any, half: int, at: int, count: int) -> None:
     """Weigh `count` rows, from row `at` on, of half the lanes."""
     by = 4 * HALF * half
@@ -111,10 +121,14 @@ def _weigh(k: Any, half: int, at: int, count: int) -> None:
 
 @compiled
 def measure_loudness(k: Any, count: int) -> None:
-    """Weigh the `count` frames that were noted, and leave room for the next."""
-    rows = k.loud_lanes
+    """Weigh the `count` frames that were noted, and forget them."""
     hop = k.rate // HOPS_A_SECOND
     lower, upper = k.loud_until > k.frame, k.upper_loud_until > k.frame
+    if lower:
+        _gather(k, 0, count)
+    if upper:
+        _gather(k, 1, count)
+    k.loud_pairs = 0
     at = 0
     while at < count:
         run = min(count - at, hop - k.hop_frames)
@@ -127,7 +141,3 @@ def measure_loudness(k: Any, count: int) -> None:
         if k.hop_frames == hop:
             k.hop_frames = 0
             _end_hop(k)
-    if lower:
-        for n in range(count):
-            for lane in range(LANES):
-                rows[n, lane] = np.float32(0.0)
