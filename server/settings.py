@@ -70,6 +70,8 @@ OPTIONS: Final = (
     Option("oscquery_port", int, 5678, "TCP port for OSCQuery; any free one where it is taken", 0, 65535,
            metavar="PORT"),
     Option("audio", str, "auto", "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
+    Option("input", str, "", "what is heard and can be recorded: auto, part of a device's name; empty for nothing",
+           metavar="NAME"),
     Option("block", int, 128, "frames per audio block", 16, 4096, metavar="FRAMES"),
     Option("channels", int, 0, "output channels, in pairs; 0 takes what the device has", 0, MOST_CHANNELS,
            metavar="COUNT", multiple=2),
@@ -117,6 +119,7 @@ class Settings:
     osc_port: int = 8000
     oscquery_port: int = 5678
     audio: str = "auto"
+    input: str = ""
     block: int = 128
     channels: int = 0
     rate: int = ENGINE_RATE
@@ -171,7 +174,9 @@ class Settings:
     @property
     def engine_settings(self) -> AudioSettings:
         """How the engine is to run."""
-        return AudioSettings(device=self.audio, block=self.block, rate=self.rate)
+        return AudioSettings(
+            device=self.audio, source=self.input, block=self.block, channels=self.channels, rate=self.rate
+        )
 
     @property
     def engine_log(self) -> Path:

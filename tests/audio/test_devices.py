@@ -32,6 +32,9 @@ class FakeKernel:
     def set_channels(self, channels: int) -> None:
         self.channels = channels
 
+    def set_input(self, channels: int, latency_frames: int) -> None:
+        self.input = (channels, latency_frames)
+
     def set_latency(self, frames: int) -> None:
         self.latency = frames
 
