@@ -1,6 +1,6 @@
 """`python -m audio`: the engine process. With `--standby` it gets ready and waits for its order on standard input.
 
-    python -m audio --runtime-dir DIR [--audio auto|null|NAME] [--block 128] [--channels 0]
+    python -m audio --runtime-dir DIR [--audio auto|null|NAME] [--input auto|NAME] [--block 128] [--channels 0]
                     [--rate 48000] [--memory-mib N]
                     [--parent-pid PID]
     python -m audio --standby        then one line on standard input: a JSON list of the arguments above
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m audio", description="The audio engine of Sound Forge Alchemy.")
     made.add_argument("--runtime-dir", type=Path, help="folder for the lock, the socket and the note")
     made.add_argument("--audio", default=defaults.device, help="auto, null, or part of a device's name")
+    made.add_argument("--input", default=defaults.source, help="what is heard: auto, or part of a device's name")
     made.add_argument("--block", type=int, default=defaults.block, help="frames per block")
     made.add_argument("--channels", type=int, default=defaults.channels, help="output channels, 0: what the device has")
     made.add_argument("--rate", type=int, default=defaults.rate, help="engine rate in Hz")
@@ -79,6 +80,7 @@ def main() -> int:
     try:
         settings = AudioSettings(
             device=options.audio,
+            source=options.input,
             block=options.block,
             channels=options.channels,
             rate=options.rate,

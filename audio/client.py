@@ -67,6 +67,7 @@ class EngineClient:
         self._snapshots = SnapshotReader(block.kernel["snapshots"])
         self._clock = ClockReader(block.kernel["clock"])
         self._master = BusReader(block.kernel["master"])
+        self._input = BusReader(block.kernel["input"])
         #: Engine rate in Hz and block size in frames, fixed for the engine's life.
         self.rate = int(block.header["rate"][0])
         self.block_frames = int(block.header["block"][0])
@@ -124,6 +125,12 @@ class EngineClient:
         if cursor >= self._master.written:
             return np.zeros((0, 2), np.float32), cursor
         return self._master.read(cursor, limit_frames)
+
+    def read_input(self, cursor: int, limit_frames: int) -> tuple[npt.NDArray[np.float32], int]:
+        """Return what the device has heard, as `read_master` does; nothing where there is no input."""
+        if cursor >= self._input.written:
+            return np.zeros((0, 2), np.float32), cursor
+        return self._input.read(cursor, limit_frames)
 
     async def load(self, deck: int, token: int, source: DeckSource) -> None:
         """Load a track and return when it is on the deck and can sound, at `source.position_s`.

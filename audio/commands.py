@@ -189,6 +189,14 @@ class CommandKind(IntEnum):
     """a: index into OWN_OUTPUTS."""
     RECORD_BUS = 119
     """slot: index into BUSES; a: 1 keeps the ring of that bus filled, 0 no longer."""
+    INPUT_LEVEL = 120
+    """a: gain of the input where it is heard, 0 to 1."""
+    INPUT_OUTPUT = 121
+    """a: index into INPUT_OUTPUTS."""
+    INPUT_DELAY = 122
+    """a: seconds from the master to the input, 0 what the device says."""
+    INPUT_PROBE = 123
+    """Sounds a short noise on the master, to measure that."""
     FX_TYPE = 128
     """slot: unit of the deck, or deck DECKS and slot 0 for the master's, as in all FX kinds; a: index into EFFECTS."""
     FX_ON = 129

@@ -53,6 +53,9 @@ class Kernel(Protocol):
     def set_channels(self, channels: int) -> None:
         """Play on `channels` channels from now on; nothing calls the kernel meanwhile."""
 
+    def set_input(self, channels: int, latency_frames: int) -> None:
+        """Take input of `channels` channels, 0 for none, which comes `latency_frames` after what it was played to."""
+
     def set_latency(self, frames: int) -> None:
         """Tell the clock how many frames lie between callback and output."""
 
@@ -67,6 +70,7 @@ class NullOutput:
     name = "null"
     api = ""
     latency_s = 0.0
+    source: str = ""
 
     def __init__(self, kernel: Kernel, block: int) -> None:
         self.realtime = False
@@ -95,9 +99,19 @@ class DeviceOutput:
     realtime = True
 
     def __init__(
-        self, kernel: Kernel, device: portaudio.Device, engine_rate: int, rate: int, block: int, channels: int
+        self,
+        kernel: Kernel,
+        device: portaudio.Device,
+        engine_rate: int,
+        rate: int,
+        block: int,
+        channels: int,
+        source: portaudio.Device | None = None,
     ) -> None:
-        """Open `device` at `rate` Hz with `channels` channels. Raises FormatRejected."""
+        """Open `device` at `rate` Hz with `channels` channels, and `source` if that is the engine's rate.
+
+        Raises FormatRejected.
+        """
         self.name, self.api = f"{device.name}, {device.api}", device.api
         kernel.set_channels(channels)
         callback, userdata, latency_s = kernel.callback_address, kernel.userdata_address, 0.0
@@ -109,10 +123,16 @@ class DeviceOutput:
             callback, userdata = outlet.callback_address, outlet.userdata_address
             latency_s = outlet.latency / engine_rate
             self.name += f" at {rate} Hz"
+        # Before the stream calls: how late it is is known only after.
+        kernel.set_input(portaudio.heard_channels(source) if source is not None else 0, 0)
         self._stream = portaudio.Output(
-            device, rate=rate, block=block, channels=channels, callback=callback, userdata=userdata
+            device, rate=rate, block=block, channels=channels, callback=callback, userdata=userdata, source=source
         )
         self.latency_s = self._stream.latency_s + latency_s
+        #: What is heard, empty for nothing.
+        self.source = source.name if source is not None else ""
+        if source is not None:
+            kernel.set_input(portaudio.heard_channels(source), round(self._stream.round_trip_s * engine_rate))
 
     @property
     def active(self) -> bool:
@@ -134,10 +154,11 @@ class DeviceKeeper:
         say: Callable[[str], None],
         *,
         channels: int = 0,
+        source: str = "",
     ) -> None:
-        """`channels`: how many to play on, or 0 for as many as the device has."""
+        """`channels`: how many to play on, or 0 for as many as the device has; `source`: what is heard, if anything."""
         self._kernel, self.wanted, self._rate, self._block = kernel, wanted, rate, block
-        self._channels = channels
+        self._channels, self._source = channels, source
         self.say = say
         self.output: NullOutput | DeviceOutput | None = None
         #: Times a device went away.
@@ -216,7 +237,7 @@ class DeviceKeeper:
         rates = dict.fromkeys((self._rate, round(device.rate), *RATES))
         for rate, count in product(rates, dict.fromkeys((channels, CHANNELS))):
             try:
-                self._adopt(DeviceOutput(self._kernel, device, self._rate, rate, self._block, count))
+                self._adopt(self._stream_of(device, rate, count))
             except FormatRejected as refused:
                 refusals.append(str(refused))
                 continue
@@ -227,7 +248,23 @@ class DeviceKeeper:
             self.say(refusals[0])
         return False
 
+    def _stream_of(self, device: portaudio.Device, rate: int, channels: int) -> DeviceOutput:
+        """Open a device with the input that is wanted, without it where that cannot be. Raises FormatRejected."""
+        if self._source:
+            source = portaudio.input_for(device, self._source)
+            if source is None:
+                self.say(f"no input for {device.name} is called {self._source}: nothing is heard")
+            elif rate != self._rate:
+                self.say(f"{source.name} does not run at {self._rate} Hz: nothing is heard")
+            else:
+                try:
+                    return DeviceOutput(self._kernel, device, self._rate, rate, self._block, channels, source)
+                except FormatRejected as refused:
+                    self.say(f"nothing is heard: {refused}")
+        return DeviceOutput(self._kernel, device, self._rate, rate, self._block, channels)
+
     def _open_null(self) -> None:
+        self._kernel.set_input(0, 0)
         self._kernel.set_channels(self._channels or MOST_CHANNELS)
         self._adopt(NullOutput(self._kernel, self._block))
 

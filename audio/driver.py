@@ -37,6 +37,10 @@ class Driver:
         """Play on `channels` channels from now on; while nothing calls the kernel."""
         self._host.set_channels(channels)
 
+    def set_input(self, channels: int, latency_frames: int) -> None:
+        """Take input of `channels` channels, 0 for none, which comes `latency_frames` after what it was played to."""
+        self._host.set_input(channels, latency_frames)
+
     def run_null(self, block: int) -> None:
         """Call the kernel on absolute deadlines until `stop_null`; holds no lock of Python's."""
         self._host.run_null(block)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from audio.commands import CHUNK_FRAMES, FADE_S, TUNING_HZ, Commands
 from audio.errors import AudioError
+from audio.holdings import Holdings
 from audio.kernel import layout, stretch_layout
 from audio.kernel.bank import crossover_factors, rest_bank
 from audio.kernel.callback import CALLBACK, null_loop
@@ -167,10 +168,9 @@ class KernelHost:
         """Reads back what went out."""
         self.clock = ClockReader(block["clock"])
         """Reads the clock pair."""
-        self._kept: dict[int, SlotMemory] = {}
-        self._grids: dict[int, npt.NDArray[np.float64]] = {}
         self.stretchers = Stretchers([_aligned(stretch_layout.LINE) for _ in range(DECKS)])
         """Keylock and pitch: live, somebody has to `tend` them; `render` makes them step itself."""
+        self._held: Holdings[SlotMemory] = Holdings(self._state, self.stretchers)
         self._fill_state(channels)
         self._state["look_ahead"] = looks_ahead
         self._fill_rings()
@@ -205,6 +205,11 @@ class KernelHost:
         """Go on with another number of channels. Pre: nobody renders meanwhile. Raises ValueError."""
         _check_channels(channels)
         self._state["channels"] = channels
+
+    def set_input(self, channels: int, latency_frames: int = 0) -> None:
+        """Take input of `channels` channels, 0 for none, from now on; what is played is back in it after
+        `latency_frames`, as the device says. Pre: nobody renders meanwhile."""
+        self._state["input_channels"], self._state["input_told"] = channels, latency_frames
 
     def set_frame(self, frame: int) -> None:
         """Let the engine's frame counter go on from `frame`. Pre: nothing has been rendered."""
@@ -290,7 +295,7 @@ class KernelHost:
         record["grid"]["origin"] = origin
         self._put(record, [])
         if len(places):
-            self._grids[int(places.ctypes.data)] = places
+            self._held.grids[int(places.ctypes.data)] = places
 
     def send(self, commands: Commands) -> None:
         """Put commands into the command ring as its producer, in order: for offline use, where no server does.
@@ -340,47 +345,14 @@ class KernelHost:
     @property
     def holds(self) -> int:
         """How many slot memories the host keeps alive."""
-        return len(self._kept)
+        return len(self._held.memories)
 
     def collect(self) -> list[SlotMemory]:
         """Return the memories that the kernel has let go of since the last call; the host forgets them.
 
         What is not yet taken from the host's ring, or is still fading, is not among them. Call it now and then.
         """
-        held = self._in_use()
-        if held is None:
-            return []
-        for key in [key for key in self._grids if key not in held]:
-            del self._grids[key]
-        gone = [key for key in self._kept if key not in held]
-        return [self._kept.pop(key) for key in gone]
-
-    def _in_use(self) -> set[int] | None:
-        """Return the addresses that the kernel may still read; None when it or a stretcher was at it."""
-        state = self._state
-        for _ in range(1000):
-            busy = int(state["busy"])
-            if busy % 2:
-                continue
-            fence()
-            held: set[int] = set()
-            held.update(int(address) for address in state["decks"]["grid"]["beats"])
-            tapes = state["decks"]["tapes"]
-            for tape in tapes[tapes["used"] != 0]:
-                held.add(int(tape["mix"]["audio"]))
-                held.update(int(tape["stems"][slot]["audio"]) for slot in range(STEM_SLOTS) if tape["mask"] >> slot & 1)
-            pads, voices = state["sampler"]["pads"], state["sampler"]["voices"]
-            held.update(int(address) for address in pads["slot"]["audio"])
-            held.update(int(address) for address in voices[voices["active"] != 0]["slot"]["audio"])
-            for place in range(int(state["host_consumed"]["head"]), int(state["host_produced"]["tail"])):
-                record = state["host_commands"][place % HOST_CAPACITY]
-                held.update((int(record["mix"]["audio"]), int(record["grid"]["beats"])))
-                held.update(int(address) for address in record["stems"]["audio"])
-            stretched = self.stretchers.in_use()
-            fence()
-            if int(state["busy"]) == busy:
-                return None if stretched is None else held | stretched
-        return None
+        return self._held.collect()
 
     def _record(self, kind: int, deck: int, token: int, stems: Mapping[int, SlotMemory]) -> Record:
         if not 0 <= deck < DECKS:
@@ -401,14 +373,15 @@ class KernelHost:
         if tail - int(self._state["host_consumed"]["head"]) >= HOST_CAPACITY:
             raise HostBusy
         for memory in memories:
-            self._kept[int(memory.audio.ctypes.data)] = memory
+            self._held.memories[int(memory.audio.ctypes.data)] = memory
         self._state["host_commands"][tail % HOST_CAPACITY] = record
         fence()
         self._state["host_produced"]["tail"] = tail + 1
 
     def _fill_rings(self) -> None:
         block = self.block
-        block["buses"]["samples"].fill(0.0)  # so that every page is there before the callback writes it
+        for name in ("buses", "input"):
+            block[name]["samples"].fill(0.0)  # so that every page is there before the callback writes it
         for ring in (block["master"], block["buses"][BUSES.index("headphones")]):
             ring["delay_frames"] = self.delay_frames
 
@@ -419,7 +392,7 @@ class KernelHost:
         state["channels"] = channels
         state["fade_frames"] = max(1, round(FADE_S * self.rate))
         state["table"] = self._table.ctypes.data
-        for name in ("commands", "events", "snapshots", "clock", "master", "buses"):
+        for name in ("commands", "events", "snapshots", "clock", "master", "buses", "input"):
             state[name] = block[name].ctypes.data
         state["command_mask"] = len(block["commands"]["records"]) - 1
         state["event_mask"] = len(block["events"]["records"]) - 1

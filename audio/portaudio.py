@@ -24,7 +24,7 @@ CLOSE_S: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An output that PortAudio offers."""
+    """An output or input that PortAudio offers; `channels` of output, `inputs` of input."""
 
     index: int
     name: str
@@ -32,6 +32,7 @@ class Device:
     channels: int
     rate: float
     is_default: bool
+    inputs: int = 0
 
     @property
     def usable_channels(self) -> int:
@@ -73,10 +74,31 @@ def outputs() -> list[Device]:
     sounddevice = _library()
     if sounddevice is None:
         return []
+    defaults = {api["default_output_device"] for api in sounddevice.query_hostapis()}
+    found = [device for device in _devices(sounddevice, sounddevice.default.device[1]) if device.channels >= CHANNELS]
+    return sorted(found, key=lambda device: (not device.is_default, device.index not in defaults, device.index))
+
+
+def input_for(device: Device, wanted: str) -> Device | None:
+    """Return the input to open together with an output: `auto` takes the same device where it hears, else the default
+    input of its programming interface; otherwise part of a name, case ignored. None where there is none.
+
+    PortAudio joins only devices of one programming interface.
+    """
+    sounddevice = _library()
+    if sounddevice is None:
+        return None
+    usual = {api["default_input_device"] for api in sounddevice.query_hostapis()}
+    found = [one for one in _devices(sounddevice, -1) if one.inputs > 0 and one.api == device.api]
+    if wanted != AUTO:
+        return next((one for one in found if wanted.lower() in one.name.lower()), None)
+    found.sort(key=lambda one: (one.index != device.index, one.index not in usual))
+    return found[0] if found and (found[0].index == device.index or found[0].index in usual) else None
+
+
+def _devices(sounddevice: Any, best: int) -> list[Device]:
     apis = sounddevice.query_hostapis()
-    defaults = {api["default_output_device"] for api in apis if api["default_output_device"] >= 0}
-    best = sounddevice.default.device[1]
-    found = [
+    return [
         Device(
             index,
             str(entry["name"]),
@@ -84,11 +106,10 @@ def outputs() -> list[Device]:
             int(entry["max_output_channels"]),
             float(entry["default_samplerate"]),
             index == best,
+            int(entry["max_input_channels"]),
         )
         for index, entry in enumerate(sounddevice.query_devices())
-        if entry["max_output_channels"] >= CHANNELS
     ]
-    return sorted(found, key=lambda device: (not device.is_default, device.index not in defaults, device.index))
 
 
 def choose(wanted: str) -> list[Device]:
@@ -101,15 +122,30 @@ def choose(wanted: str) -> list[Device]:
     return exact + [device for device in part if device not in exact]
 
 
+def heard_channels(source: Device) -> int:
+    """Return how many channels of an input are taken: one or two."""
+    return min(CHANNELS, source.inputs)
+
+
 class Output:
-    """An open output stream that calls compiled code.
+    """An open stream that calls compiled code: of an output, or of an output and an input together.
 
     Thread-safe: no. Realtime-safe: the callback is; the methods are not.
     """
 
-    def __init__(self, device: Device, *, rate: int, block: int, channels: int, callback: int, userdata: int) -> None:
-        """Open and start, on the first `channels` channels. `callback`: address of a PaStreamCallback; `userdata`: the
-        address it is given.
+    def __init__(
+        self,
+        device: Device,
+        *,
+        rate: int,
+        block: int,
+        channels: int,
+        callback: int,
+        userdata: int,
+        source: Device | None = None,
+    ) -> None:
+        """Open and start, on the first `channels` channels, and those of `source` that `heard_channels` says.
+        `callback`: address of a PaStreamCallback; `userdata`: the address it is given.
 
         Raises FormatRejected, with PortAudio's words, when the device refuses.
         """
@@ -119,11 +155,11 @@ class Output:
         context = sounddevice._ffi.cast("void*", userdata)
         try:
             self._stream: Any = sounddevice._StreamBase(
-                kind="output",
+                kind="output" if source is None else "duplex",
                 samplerate=rate,
                 blocksize=block,
-                device=device.index,
-                channels=channels,
+                device=device.index if source is None else (source.index, device.index),
+                channels=channels if source is None else (heard_channels(source), channels),
                 dtype="float32",
                 latency="low",
                 callback=pointer,
@@ -144,7 +180,17 @@ class Output:
     @property
     def latency_s(self) -> float:
         """Seconds from the callback to the output, as the device says."""
-        return float(self._stream.latency)
+        return self._latencies()[1]
+
+    @property
+    def round_trip_s(self) -> float:
+        """Seconds from the callback to the output and from the input to the callback, as the device says."""
+        return sum(self._latencies())
+
+    def _latencies(self) -> tuple[float, float]:
+        """Return the latency of the input, 0 without one, and of the output."""
+        told = self._stream.latency
+        return (float(told[0]), float(told[1])) if isinstance(told, tuple) else (0.0, float(told))
 
     def close(self) -> None:
         """Stop and close. Raises DeviceLost when the device is beyond that; it is left alone then, for good."""

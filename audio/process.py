@@ -19,6 +19,7 @@ def arguments(runtime_dir: Path, settings: AudioSettings, *, parent_pid: int = 0
     return [
         f"--runtime-dir={runtime_dir}",
         f"--audio={settings.device}",
+        f"--input={settings.source}",
         f"--block={settings.block}",
         f"--channels={settings.channels}",
         f"--rate={settings.rate}",

@@ -30,7 +30,7 @@ from audio.recorder_link import ENGINE_ENDED, FAILED, FULL, STOPPED, RecorderNot
 from audio.recording import Recording, open_writer
 from audio.recordings import Lost, Recorded, Sheet
 from audio.rings import BusReader, ClockPair, ClockReader
-from audio.units import BUSES, RECORDING_FORMATS
+from audio.units import BUSES, RECORDED, RECORDING_FORMATS
 
 PULL_S: Final = 0.2
 """Between two looks at the ring, which holds ten times as much; each makes the file whole."""
@@ -61,7 +61,8 @@ class Source:
 
     def buses(self, names: Sequence[str]) -> list[BusReader]:
         """Return readers of the buses of these names."""
-        return [BusReader(self._block.kernel["buses"][BUSES.index(name)]) for name in names]
+        block = self._block.kernel
+        return [BusReader(block["buses"][BUSES.index(name)] if name in BUSES else block[name]) for name in names]
 
     def time_ns(self, frame: int) -> int:
         """Return when an engine frame began, on the monotonic clock; now where the engine's clock does not run."""
@@ -215,7 +216,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where the recording goes")
     parser.add_argument("--format", choices=RECORDING_FORMATS, default=RECORDING_FORMATS[0])
     parser.add_argument("--cursor", type=int, default=-1, help="engine frame to begin at; the present one without")
-    parser.add_argument("--bus", action="append", choices=BUSES, default=[], help="a bus to record beside the master")
+    parser.add_argument("--bus", action="append", choices=RECORDED, default=[], help="what to record beside the master")
     options = parser.parse_args()
     with _locked(options.runtime_dir) as alone:
         if not alone:
@@ -223,7 +224,7 @@ def main() -> int:
             return 3
         try:
             options.folder.mkdir(parents=True, exist_ok=True)
-            buses = [name for name in BUSES if name in options.bus]
+            buses = [name for name in RECORDED if name in options.bus]
             recorder = Recorder(options.runtime_dir, options.folder, options.format, buses, options.cursor, stop)
         except (AudioError, OSError) as fault:
             full = isinstance(fault, StorageFull) or (isinstance(fault, OSError) and is_full(fault))

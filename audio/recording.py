@@ -114,8 +114,10 @@ class Recording:
 
     def pull(self) -> int:
         """Write what the rings hold by now; return how many frames that were. Raises StorageFull, AudioError."""
-        # The kernel fills the master's ring last: what is there of the master is there of every bus.
-        count = max(0, self._tracks[0].reader.written - self.cursor)
+        # The kernel fills the master's ring last: what is there of the master is there of every bus. The input comes
+        # later than what it was played to, and is waited for.
+        ahead = max(track.cursor for track in self._tracks) - self.cursor
+        count = max(0, self._tracks[0].reader.written - self.cursor - max(0, ahead))
         for track in self._tracks:
             track.pull(track.cursor + count)
         return count

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from audio.units import BUSES
+from audio.units import RECORDED
 from audio.wav import HEADER_BYTES, length_of
 
 MASTER: Final = "master"
@@ -127,7 +127,7 @@ def _audio(folder: Path, name: str) -> list[Path]:
 
 
 def _recorded(name: str, path: Path) -> Recorded:
-    parts = tuple(part for bus in BUSES for part in _audio(path.parent, bus)) if "/" in name else ()
+    parts = tuple(part for bus in RECORDED for part in _audio(path.parent, bus)) if "/" in name else ()
     status = path.stat()
     size = status.st_size + sum(part.stat().st_size for part in parts)
     return Recorded(name, path, parts, _length(path), size, status.st_mtime)

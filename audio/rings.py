@@ -116,6 +116,7 @@ KERNEL_BLOCK: Final = _lined(
         ("clock", CLOCK),
         ("master", BUS_RING),
         ("buses", np.dtype((BUS_RING, (len(BUSES),)))),
+        ("input", BUS_RING),
     ]
 )
 """All that the kernel shares with other processes, as one struct that starts on a cache line."""

@@ -67,8 +67,9 @@ async def _run(
     driver = Driver(host)
     host_messages: list[str] = []
     devices = DeviceKeeper(
-        driver, settings.device, settings.rate, settings.block, host_messages.append, channels=settings.channels
-    )
+        driver, settings.device, settings.rate, settings.block, host_messages.append, channels=settings.channels,
+        source=settings.source,
+    )  # fmt: skip
     engine = Engine(settings, host, devices, filler)
     devices.say = engine.say
     listener = await control_socket.listen(path)

@@ -32,6 +32,8 @@ class AudioSettings:
 
     #: `auto` (the default output, else no device), `null` (a timer), or part of a device's name.
     device: str = "auto"
+    #: What is heard: nothing (empty), `auto` (the output's own device, else the default input), or part of a name.
+    source: str = ""
     #: Frames per block.
     block: int = 128
     #: Output channels to play on; 0 takes what the device has, where it can be believed.

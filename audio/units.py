@@ -61,6 +61,9 @@ OWN_OUTPUTS: Final = ("off", "3-4", "5-6", "7-8")
 BUSES: Final = ("headphones", "booth", *(f"deck{deck}" for deck in range(1, DECKS + 1)), "pads")
 """Buses that can be listened to and recorded beside the master, in the order of their kernel codes."""
 
+RECORDED: Final = (*BUSES, "input")
+"""What can be recorded beside the master: the buses, and what the device hears."""
+
 BUS_CHANNELS: Final = MOST_CHANNELS + 2 * len(BUSES)
 """Channels of a kernel without a device: those that a device may have, then each of `BUSES`."""
 
@@ -80,6 +83,9 @@ TIMECODE_DB: Final = -10.0
 
 CLICK_OUTPUTS: Final = ("master", "headphones")
 """Where the click of a deck may go."""
+
+INPUT_OUTPUTS: Final = ("headphones", "master")
+"""Where the input may be heard, in the order of the kernel codes."""
 
 RECORDING_FORMATS: Final = ("flac", "wav", "wav-float")
 """What the recorder writes, the default first: 24 bits in FLAC or WAV, 32-bit floating point in WAV."""

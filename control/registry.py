@@ -14,6 +14,7 @@ from control.tables.clocks import clock_rows
 from control.tables.daw import daw_rows
 from control.tables.deck import deck_rows
 from control.tables.effects import deck_effect_rows, mixer_effect_rows, stem_effect_rows
+from control.tables.input import input_rows
 from control.tables.mixer import mixer_rows
 from control.tables.pitch import pitch_rows
 from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
@@ -45,6 +46,7 @@ def _rows() -> Iterator[Control]:
     yield from sampler_rows()
     yield from session_rows()
     yield from mode_rows()
+    yield from input_rows()
     yield from tempo_rows()
     yield from setlist_rows()
     yield from clock_rows()

@@ -21,7 +21,7 @@ from anyio.abc import TaskStatus
 from audio import recorder_link
 from audio.client import EngineClient
 from audio.recorder_link import ENGINE_ENDED, FULL, STOPPED, RecorderNote
-from audio.units import BUSES
+from audio.units import RECORDED
 from server.session.effects import Notice
 from server.session.facts import Reported
 from server.session.show import Show
@@ -30,8 +30,8 @@ from server.track_list import TrackList
 _log = logging.getLogger(__name__)
 
 SWITCH: Final = "/mixer/record"
-ARMED: Final = {bus: f"/mixer/record/bus/{bus}" for bus in BUSES}
-"""The switch of each bus."""
+ARMED: Final = {bus: f"/mixer/record/bus/{bus}" for bus in RECORDED}
+"""The switch of each bus, and of the input."""
 FILE: Final = "/mixer/record/file"
 
 LOOK_S: Final = 0.25

@@ -53,6 +53,7 @@ from server.peers import DatabasePeers
 from server.preparation import Preparation
 from server.recording import RecordingKeeper
 from server.remote import Address
+from server.round_trip import RoundTrip
 from server.secrets import open_vault
 from server.services import Services
 from server.session import persistence
@@ -250,6 +251,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "OSCQuery", partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(kept.begin, "MIDI", midi.run)
         await tasks.start(kept.begin, "recording", recording.run)
+        await tasks.start(kept.begin, "the way to the input", RoundTrip(show, lambda: deckhand.client).run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
         await await_engine(keeper, stop)

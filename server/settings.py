@@ -74,6 +74,8 @@ OPTIONS: Final = (
     Option("oscquery_port", int, "TCP port for OSCQuery; any free one where it is taken", 0, 65535,
            metavar="PORT"),
     Option("audio", str, "output device: auto, null (no sound card), part of a device's name", metavar="NAME"),
+    Option("input", str, "what is heard and can be recorded: auto, part of a device's name; empty for nothing",
+           metavar="NAME"),
     Option("block", int, "frames per audio block", 16, 4096, metavar="FRAMES"),
     Option("channels", int, "output channels, in pairs; 0 takes what the device has", 0, MOST_CHANNELS,
            metavar="COUNT", multiple=2),
@@ -125,6 +127,7 @@ class Settings:
     osc_port: int = 8000
     oscquery_port: int = 5678
     audio: str = "auto"
+    input: str = ""
     block: int = 128
     channels: int = 0
     rate: int = ENGINE_RATE
@@ -182,7 +185,9 @@ class Settings:
     @property
     def engine_settings(self) -> AudioSettings:
         """How the engine is to run."""
-        return AudioSettings(device=self.audio, block=self.block, rate=self.rate)
+        return AudioSettings(
+            device=self.audio, source=self.input, block=self.block, channels=self.channels, rate=self.rate
+        )
 
     @property
     def engine_log(self) -> Path:

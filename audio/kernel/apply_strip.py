@@ -14,6 +14,7 @@ from audio.commands import BAND_LIMITS, CommandKind
 from audio.kernel.apply_fx import FIRST_FX, apply_fx
 from audio.kernel.bank import BANDS, bus_pair, turn_band, turn_filter
 from audio.kernel.compiled import compiled
+from audio.kernel.input import PROBE_FRAMES
 from audio.kernel.layout import OUTPUT_PAIRS
 from audio.kernel.publish import record_bus
 from audio.kernel.ramps import clamp, glide, snap
@@ -38,6 +39,12 @@ _CUE_MIX: Final = int(CommandKind.CUE_MIX)
 _SPLIT_CUE: Final = int(CommandKind.SPLIT_CUE)
 _BOOTH: Final = int(CommandKind.BOOTH)
 _REVERSE: Final = int(CommandKind.CROSSFADER_REVERSE)
+_INPUT_LEVEL: Final = int(CommandKind.INPUT_LEVEL)
+_INPUT_OUTPUT: Final = int(CommandKind.INPUT_OUTPUT)
+_INPUT_DELAY: Final = int(CommandKind.INPUT_DELAY)
+_INPUT_PROBE: Final = int(CommandKind.INPUT_PROBE)
+_LATEST: Final = 2.0
+"""Seconds by which an input may be late."""
 _RECORD: Final = int(CommandKind.RECORD_BUS)
 _HEADPHONES_OUTPUT: Final = int(CommandKind.HEADPHONES_OUTPUT)
 _BOOTH_OUTPUT: Final = int(CommandKind.BOOTH_OUTPUT)
@@ -154,6 +161,14 @@ def _apply_mixer(k: Any, slot: int, kind: int, a: float) -> bool:
         _send_to(k, k.phones, int(clamp(np.rint(a), 0.0, OUTPUT_PAIRS - 1.0)), True)
     elif kind == _BOOTH_OUTPUT:
         _send_to(k, k.booth, int(clamp(np.rint(a), 0.0, OUTPUT_PAIRS - 1.0)), True)
+    elif kind == _INPUT_LEVEL:
+        glide(k.input_level, clamp(a, 0.0, 1.0), k.fade_frames)
+    elif kind == _INPUT_OUTPUT:
+        k.input_output = int(clamp(np.rint(a), 0.0, 1.0))
+    elif kind == _INPUT_DELAY:
+        k.input_asked = int(np.rint(clamp(a, 0.0, _LATEST) * k.rate))
+    elif kind == _INPUT_PROBE:
+        k.probe_left = PROBE_FRAMES
     elif kind == _RECORD and slot < len(BUSES):
         record_bus(k, slot, a >= 0.5)
     else:

@@ -18,6 +18,7 @@ from numba.core import types
 
 from audio.kernel.atomics import as_address, fence, load_acquire, record_at, store_release
 from audio.kernel.compiled import c_function, compiled, compiled_as
+from audio.kernel.input import take_input
 from audio.kernel.layout import ADDRESS, Clock, State
 from audio.kernel.render import render
 
@@ -92,28 +93,30 @@ def note_load(address: int, k: Any, begun: int, block_s: float) -> None:
 
 
 @compiled
-def _timed(address: int, out: int, frames: int) -> None:
-    """Render one block, on the clock."""
+def _timed(address: int, source: int, out: int, frames: int) -> None:
+    """Take what the device has heard, 0 for nothing, and render one block, on the clock."""
     k = record_at(address, State)
     begun = monotonic_ns(address, k)
     follow_clock(k, begun, frames)
+    take_input(k, source, frames)
     render(address, out, frames)
     note_load(address, k, begun, frames / k.rate)
 
 
 @c_function(types.int32(types.voidptr, types.voidptr, types.int64, types.voidptr, types.uint64, types.voidptr))
 def _callback(source: Any, out: Any, frames: int, times: Any, flags: int, state: Any) -> int:
-    """PaStreamCallback: fill `out`; `state` is the host's `state_pointer`."""
+    """PaStreamCallback: take `source`, if there is one, and fill `out`; `state` is the host's `state_pointer`."""
     address = as_address(state)
     if flags & UNDERFLOW:
         record_at(address, State).late_blocks += 1
     if frames > 0:
-        _timed(address, as_address(out), frames)
+        _timed(address, as_address(source), as_address(out), frames)
     return 0
 
 
 CALLBACK: Final = int(_callback.address)
-"""Address of a PaStreamCallback for an output stream of float32, interleaved, as many channels as the host has."""
+"""Address of a PaStreamCallback for a stream of float32, interleaved: as many output channels as the host has, and as
+many of input."""
 
 
 @compiled_as(types.int64(types.intp, types.intp, types.int64))
@@ -145,6 +148,6 @@ def null_loop(address: int, out: int, frames: int) -> int:
         if now - due > _LOST_NS:
             started = now
             base = k.frame
-        _timed(address, out, frames)
+        _timed(address, 0, out, frames)
         blocks += 1
     return blocks

@@ -315,6 +315,7 @@ STATE: Final = np.dtype(
         ("clock", "<i8"),
         ("master", "<i8"),
         ("buses", "<i8"),
+        ("input", "<i8"),
         ("table", "<i8"),
         # Odd while a block is rendered: KernelHost looks for memory that is still in use only between blocks.
         ("busy", "<u8"),
@@ -336,6 +337,15 @@ STATE: Final = np.dtype(
         ("booth_level", RAMP),
         # A bit for each of BUSES whose ring is kept filled.
         ("recorded", "<i4"),
+        # What the device hears: channels of it, frames it is late by (as the device says, as was asked for), where it
+        # is heard (as in INPUT_OUTPUTS), and what is left of the noise that measures it.
+        ("input_channels", "<i4"),
+        ("input_told", "<i8"),
+        ("input_asked", "<i8"),
+        ("input_level", RAMP),
+        ("input_output", "<i4"),
+        ("probe_left", "<i4"),
+        ("probe_noise", "<i8"),
         ("phones", ROUTE),
         ("booth", ROUTE),
         ("master_effect", EFFECT),

@@ -22,6 +22,7 @@ from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
 from audio.kernel.fx_beat import keep_beats
 from audio.kernel.fx_unit import run_master_effect
 from audio.kernel.inbox import apply_due, drain, frames_to_next
+from audio.kernel.input import sound_input
 from audio.kernel.layout import ADDRESS, NONE, SEGMENT, State
 from audio.kernel.limiter import limit
 from audio.kernel.loading import take_host_commands
@@ -58,6 +59,7 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     play_pads(k, address, count)
     run_master_effect(k, count)
     sound_clicks(k, count)
+    sound_input(k, count)
     if has_phones(k):
         keep_booth(k, count)
     gain_both(left, right, k.master_gain, count)

@@ -5,7 +5,7 @@ Owner: nobody changes them at run time. Units: as each row says.
 
 from collections.abc import Iterator
 
-from audio.units import BUSES, CROSSFADER_CURVES
+from audio.units import CROSSFADER_CURVES, RECORDED
 from control.control import Access, Control, Curve, Kind, level, telemetry, toggle
 
 
@@ -30,7 +30,7 @@ def mixer_rows() -> Iterator[Control]:
     )
     yield level("/mixer/master", "Master level")
     yield toggle("/mixer/record", "Record the master, and the buses that are armed, to files")
-    for bus in BUSES:
+    for bus in RECORDED:
         text = f"Arm {bus}: the next recording has a file of it beside the master, on the same frames"
         yield toggle(f"/mixer/record/bus/{bus}", text)
     yield Control(

@@ -10,6 +10,7 @@ from audio.units import DECKS
 from server.session.auto_gain import HANDLERS as AUTO_GAIN
 from server.session.clocks import CLOCK_HANDLERS
 from server.session.draft import Handler
+from server.session.input_delay import INPUT_DELAY
 from server.session.marking import MARKING
 from server.session.muting import MUTING
 from server.session.performing import PERFORMING
@@ -35,9 +36,10 @@ HANDLERS: Final[dict[str, Handler]] = {
     **PRACTISING,
     **MUTING,
     **MODES,
+    **INPUT_DELAY,
     **SAMPLING,
     **AUTO_GAIN,
-    **{path: _keep(path) for path in ("/mixer/record",)},
+    **{path: _keep(path) for path in ("/mixer/record", "/mixer/record/bus/input")},
     **{f"/deck/{deck}/zoom": _keep(f"/deck/{deck}/zoom") for deck in range(1, DECKS + 1)},
     **CLOCK_HANDLERS,
     **TAPPING,

@@ -32,6 +32,9 @@ class FakeKernel:
     def set_channels(self, channels: int) -> None:
         self.channels = channels
 
+    def set_input(self, channels: int, latency_frames: int) -> None:
+        self.input = (channels, latency_frames)
+
     def set_latency(self, frames: int) -> None:
         self.latency = frames
 
@@ -62,12 +65,13 @@ class FakeCards:
         self.tried: list[int] = []
         self.refused_channels: set[int] = set()
         self.hanging = False
+        self.deaf = False
         self.open: list[FakeCards.Stream] = []
 
     class Stream:
         def __init__(self, cards: "FakeCards", device: Device, channels: int) -> None:
             self.cards, self.device, self.active, self.latency_s = cards, device, True, 0.01
-            self.channels = channels
+            self.channels, self.round_trip_s = channels, 0.025
 
         def close(self) -> None:
             self.cards.open.remove(self)
@@ -75,7 +79,15 @@ class FakeCards:
                 raise DeviceLost(f"{self.device.name} does not answer any more")
 
     def output(
-        self, device: Device, *, rate: int, channels: int, callback: int, userdata: int, **_: int
+        self,
+        device: Device,
+        *,
+        rate: int,
+        channels: int,
+        callback: int,
+        userdata: int,
+        source: Device | None,
+        **_: int,
     ) -> "FakeCards.Stream":
         assert not self.open, "two streams call the kernel at once"
         self.tried.append(rate)
@@ -83,6 +95,8 @@ class FakeCards:
             raise FormatRejected(f"{device.name} refuses {rate}")
         if rate not in self.rates.get(device.name, {rate}):
             raise FormatRejected(f"{device.name} refuses {rate}")
+        if self.deaf and source is not None:
+            raise FormatRejected(f"{source.name} cannot be heard")
         assert (callback, userdata) == ((1, 2) if rate == 48_000 else (3, 4))
         self.open.append(FakeCards.Stream(self, device, channels))
         return self.open[-1]
@@ -101,9 +115,9 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> FakeCards:
 class Rig:
     """A keeper on a fake kernel and fake cards, with a clock of its own."""
 
-    def __init__(self, wanted: str, channels: int = 0) -> None:
+    def __init__(self, wanted: str, channels: int = 0, source: str = "") -> None:
         self.kernel, self.said = FakeKernel(), list[str]()
-        self.keeper = DeviceKeeper(self.kernel, wanted, 48_000, 128, self.said.append, channels=channels)
+        self.keeper = DeviceKeeper(self.kernel, wanted, 48_000, 128, self.said.append, channels=channels, source=source)
         self.now = 0.0
 
     def start(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,4 +250,52 @@ def test_a_driver_that_hung_is_not_touched_again(cards: FakeCards, monkeypatch: 
     cards.open[0].active = False
     rig.advance(3 * RETRY_S)
     assert rig.keeper.name == "null" and any("restart the engine" in text for text in rig.said)
+    rig.keeper.close()
+
+
+# --- what is heard ----------------------------------------------------------------------------------------------------
+
+MICROPHONE = Device(5, "Microphone", "ALSA", 0, 48_000.0, False, 1)
+
+
+def hearing(cards: FakeCards, monkeypatch: pytest.MonkeyPatch, found: Device | None = MICROPHONE) -> Rig:
+    """Return a rig that was started with an input wanted, which is `found`."""
+    monkeypatch.setattr(portaudio, "input_for", lambda device, wanted: found)
+    rig = Rig("auto", source="auto")
+    rig.start(monkeypatch)
+    return rig
+
+
+def test_an_input_is_opened_with_the_output_and_is_as_late_as_both(
+    cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = hearing(cards, monkeypatch)
+    assert rig.kernel.input == (1, 1200) and rig.keeper.name == "Built-in, ALSA" and not rig.said
+    cards.plugged = []
+    cards.open[0].active = False
+    rig.advance(1.0)
+    assert isinstance(rig.keeper.output, NullOutput) and rig.kernel.input == (0, 0)
+    rig.keeper.close()
+
+
+def test_an_input_that_cannot_be_opened_leaves_the_output(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards.deaf = True
+    rig = hearing(cards, monkeypatch)
+    assert rig.keeper.name == "Built-in, ALSA" and rig.kernel.input == (0, 0)
+    assert rig.said == ["nothing is heard: Microphone cannot be heard"]
+    rig.keeper.close()
+
+
+def test_an_input_that_is_not_there_is_said(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = hearing(cards, monkeypatch, None)
+    assert rig.kernel.input == (0, 0) and "no input for Built-in" in rig.said[0]
+    rig.keeper.close()
+
+
+def test_a_device_of_another_rate_plays_and_is_not_heard(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards.plugged = [Device(0, "Old card", "ALSA", 2, 44_100.0, True)]
+    cards.rates = {"Old card": {44_100}}
+    rig = hearing(cards, monkeypatch)
+    assert rig.keeper.name == "Old card, ALSA at 44100 Hz" and rig.kernel.input == (0, 0)
+    assert any("Microphone does not run at 48000 Hz: nothing is heard" in text for text in rig.said)
     rig.keeper.close()

@@ -428,6 +428,22 @@ def test_a_bus_that_waits_for_no_limiter_is_read_from_earlier(tmp_path: Path) ->
     assert np.array_equal(stored(tmp_path / "deck1.wav"), bits(song[976:-24]))
 
 
+def test_what_is_heard_lies_on_what_it_was_played_to(tmp_path: Path) -> None:
+    """An input that comes 500 frames late is waited for, whatever has come of it by each look."""
+    master, heard, song, late = Ring(), Ring(), noise(20_000), 500
+    heard.memory["delay_frames"] = late
+    recording = beside(tmp_path, master, heard, 1000)
+    echo = np.r_[np.zeros((late, 2), np.float32), song[:-late]]
+    for start in range(0, len(song), 700):
+        heard.put(echo[start : start + 700])
+        master.put(song[start : start + 700])
+        recording.pull()
+    recording.close()
+    assert recording.frames == len(song) - 1000 - late and recording.gaps == 0
+    assert np.array_equal(stored(tmp_path / "deck1.wav"), stored(tmp_path / "master.wav"))
+    assert np.array_equal(stored(tmp_path / "master.wav"), bits(song[1000:-late]))
+
+
 def test_a_recorder_that_falls_behind_leaves_the_same_gap_in_every_file(tmp_path: Path) -> None:
     master, deck, song = Ring(), Ring(), noise(3 * BUS_CAPACITY)
     recording = beside(tmp_path, master, deck)

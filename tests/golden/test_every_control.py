@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.units import BUSES, DECKS, EFFECTS, PADS, STEMS
+from audio.units import DECKS, EFFECTS, PADS, RECORDED, STEMS
 from control.control import Value
 from control.registry import ALIASES, REGISTRY
 from tests.golden.listening_desk import (
@@ -171,6 +171,7 @@ MIXER = (
     Row("/mixer/crossfader/curve", "linear", quieter, before=LEFT, bus="master"),
     Row("/mixer/crossfader/reverse", 1, before=(*LEFT, (-0.2, "/mixer/crossfader", 1.0)), bus="master"),
     Row("/mixer/master", 0.5, quieter, bus="master"),
+    Row("/practice/input/measure", 1, louder, bus="master", heard_s=(0.0, 0.2)),
     Row("/mixer/auto_gain/target", -20.0, quieter, before=((-0.3, "/deck/1/auto_gain", 1),), bus="deck1"),
     Row("/mixer/headphones", 0.5, quieter, before=PFL, bus="headphones"),
     Row("/mixer/cue_mix", 1.0, before=PFL, bus="headphones"),
@@ -275,7 +276,10 @@ SILENT: dict[str, tuple[Value, str]] = {
     "/deck/{n}/zoom": (4.0, "a picture"),
     "/session/mode": ("practice", "how songs are opened: tests/server/session/test_practising.py"),
     "/mixer/record": (1, "writes a file: tests/server/test_recording.py listens to it"),
-    **{f"/mixer/record/bus/{bus}": (1, "writes a file: tests/server/test_recording.py listens to it") for bus in BUSES},
+    **{f"/mixer/record/bus/{bus}": (1, "writes a file: tests/server/test_recording.py") for bus in RECORDED},
+    "/practice/input/volume": (1.0, "a render hears nothing: tests/audio/kernel/test_input.py"),
+    "/practice/input/output": ("master", "a render hears nothing"),
+    "/practice/input/latency": (0.01, "a render hears nothing"),
     "/link/enabled": (1, "a clock on the network: tests/control/test_clock_desk.py"),
     "/link/start_stop": (1, "a clock on the network"),
     "/clock/out": (1, "MIDI that goes out: tests/control/test_clock_lines.py"),

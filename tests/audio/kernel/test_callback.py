@@ -143,7 +143,7 @@ def test_snapshots_are_whole_while_the_kernel_writes(playing: KernelHost) -> Non
 
 def test_memory_is_given_back_only_after_the_kernel_let_go(playing: KernelHost) -> None:
     wait_for_frame(playing, 640)
-    first = playing._kept.copy()
+    first = playing._held.memories.copy()
     assert playing.collect() == []
     playing.load(0, 2, SlotMemory.whole(constant(480_000, 0.5)))
     assert playing.holds == 2

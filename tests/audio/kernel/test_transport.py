@@ -51,11 +51,11 @@ def test_grids_are_let_go_when_another_comes() -> None:
         host.set_grid(0, 1, even(10, BEAT + turn))
         host.render(64)
         host.collect()
-    assert len(host._grids) == 1
+    assert len(host._held.grids) == 1
     host.load(0, 2, SlotMemory.whole(constant(9000)))
     host.render(64)
     host.collect()
-    assert not host._grids
+    assert not host._held.grids
     assert host.snapshot()["decks"][0]["gridded"] == 0
 
 

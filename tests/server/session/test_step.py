@@ -131,6 +131,9 @@ MIXER_NUMBERS = {
     "/mixer/cue_mix": (0.5, CommandKind.CUE_MIX, 0.5),
     "/mixer/split_cue": (1, CommandKind.SPLIT_CUE, 1.0),
     "/mixer/booth": (0.5, CommandKind.BOOTH, 0.5),
+    "/practice/input/volume": (0.5, CommandKind.INPUT_LEVEL, 0.5),
+    "/practice/input/output": ("master", CommandKind.INPUT_OUTPUT, 1.0),
+    "/practice/input/latency": (0.0125, CommandKind.INPUT_DELAY, 0.0125),
     "/mixer/headphones/output": ("7-8", CommandKind.HEADPHONES_OUTPUT, OWN_OUTPUTS.index("7-8")),
     "/mixer/booth/output": ("off", CommandKind.BOOTH_OUTPUT, OWN_OUTPUTS.index("off")),
     "/pad/volume": (0.5, CommandKind.SAMPLER_VOLUME, 0.5),
@@ -197,6 +200,7 @@ REMEMBERED = {
     "/link/enabled": 1, "/link/start_stop": 1, "/clock/out": 1, "/clock/out/ports": "drum*",
     "/clock/in": "*", "/clock/in/transport": 1, "/timecode/out": "29.97",
     "/daw/profile": "reaper", "/daw/host": "10.0.0.2", "/mixer/record": 1,
+    "/mixer/record/bus/input": 1,
 }  # fmt: skip
 """Controls that the show remembers for other surfaces, which act on them."""
 
@@ -209,8 +213,16 @@ def test_what_other_surfaces_act_on_is_remembered_and_told(path, value):
     assert commands(effects) == []
 
 
+def test_measuring_the_input_sounds_the_noise_and_says_so():
+    session = Session()
+    effects = session.put("/practice/input/measure", 1)
+    assert commands(effects) == [(CommandKind.INPUT_PROBE, 0, 0, 1.0)]
+    assert changes(effects) == {"/practice/input/status": "measuring"}
+    assert not commands(session.put("/practice/input/measure", 0))
+
+
 def test_no_control_is_dead_or_untested():
-    tested = {row[0] for row in numbers()} | {"/mixer/auto_gain/target"} | set(REMEMBERED)
+    tested = {row[0] for row in numbers()} | {"/mixer/auto_gain/target", "/practice/input/measure"} | set(REMEMBERED)
     tested |= {"/session/tap"}  # by test_tapping
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
     tested |= PERFORMED | PRACTISED | set(SAMPLING)  # those of the sampler in test_sampling.py
@@ -240,7 +252,8 @@ def test_every_readable_control_is_fed_by_a_fact():
     performed |= {row.path for row in sampler_rows()}  # test_sampling.py
     performed |= {row.path for row in setlist_rows()}  # by test_setlist_player
     practised = {row.path for deck in range(1, 5) for row in practice_rows(deck)}
-    assert read - performed - practised <= moved
+    # The input's is told by what measures it: test_round_trip.py.
+    assert read - performed - practised - {"/practice/input/status"} <= moved
 
 
 # --- load, play, stop, position, eject -------------------------------------------------------------------------------
