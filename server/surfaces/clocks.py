@@ -7,8 +7,8 @@ Owner: the event loop; `ClockSurface.run` is one task. Units: BPM, beats, second
     Link <--> /session/tempo, and with /link/start_stop the deck in focus
 
 Where the deck has a beat grid, the clock's beats are the grid's and its tempo is the deck's; elsewhere beats are
-counted from the start of the track. The line is told anew only when the music does something else: where the playhead is is
-known to a millisecond or so, and a line that followed that would make the clock tremble.
+counted from the start of the track. The line is told anew only when the music does something else: where the playhead
+is is known to a millisecond or so, and a line that followed that would make the clock tremble.
 """
 
 import logging
