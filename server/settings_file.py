@@ -18,7 +18,7 @@ import msgspec
 from server.errors import BadRequest, SettingsRejected, StorageFull
 from server.settings import OPTIONS, Option, Settings, load
 
-SECRET: Final = frozenset({"token", "secret_key", "spotify_client_secret"})
+SECRET: Final = frozenset({"token", "secret_key", "spotify_client_secret", "lalalai_key"})
 """What is never told, only whether it is set."""
 
 BY_HAND: Final = frozenset({"token", "secret_key", "broker"})
