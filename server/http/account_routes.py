@@ -142,9 +142,9 @@ async def old_cancel(call: Call) -> dict[str, Any]:
 
 
 ROWS: Final = (
-    Row("GET", "/api/account/settings", get_settings, "Your own settings, and which accounts are connected", UserSettings,
-        tag="accounts"),
-    Row("PATCH", "/api/account/settings", patch_settings, "Change your own settings; null is what the program is set to",
+    Row("GET", "/api/account/settings", get_settings, "Your own settings, and which accounts are connected",
+        UserSettings, tag="accounts"),
+    Row("PATCH", "/api/account/settings", patch_settings, "Change your own settings; null is the program's",
         UserSettings, dict[str, Any], tag="accounts"),
     Row("PUT", "/api/account/lalalai_key", put_key, "Test a licence key of lalal.ai and keep it", Quota, KeyNew,
         rate="heavy", tag="accounts"),
