@@ -174,7 +174,6 @@ async def test_a_recording_outlives_recorder_and_server(monkeypatch: pytest.Monk
                 sounds = [soundfile.read(own / f"{name}.flac")[0] for name in ("master", "booth", "deck1")]
                 assert len({len(sound) for sound in sounds}) == 1
                 assert all(abs(sound).max() > 0.01 for sound in sounds)
-                assert not here.said("could not be had")
                 for bus in ("deck1", "booth", "pads"):
                     here.show.submit(Intent(f"/mixer/record/bus/{bus}", 0))
 
