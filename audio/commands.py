@@ -197,6 +197,8 @@ class CommandKind(IntEnum):
     """a: seconds from the master to the input, 0 what the device says."""
     INPUT_PROBE = 123
     """Sounds a short noise on the master, to measure that."""
+    INPUT_TAKE = 124
+    """a: the deck, from 1, whose places are told beside the input, frame by frame; 0 none."""
     FX_TYPE = 128
     """slot: unit of the deck, or deck DECKS and slot 0 for the master's, as in all FX kinds; a: index into EFFECTS."""
     FX_ON = 129

@@ -380,8 +380,8 @@ class KernelHost:
 
     def _fill_rings(self) -> None:
         block = self.block
-        for name in ("buses", "input"):
-            block[name]["samples"].fill(0.0)  # so that every page is there before the callback writes it
+        for name in ("buses", "input", "places"):
+            block[name]["samples"].view(np.uint8).fill(0)  # so that every page is there before the callback writes it
         for ring in (block["master"], block["buses"][BUSES.index("headphones")]):
             ring["delay_frames"] = self.delay_frames
 
@@ -394,6 +394,7 @@ class KernelHost:
         state["table"] = self._table.ctypes.data
         for name in ("commands", "events", "snapshots", "clock", "master", "buses", "input"):
             state[name] = block[name].ctypes.data
+        state["place_ring"] = block["places"].ctypes.data
         state["command_mask"] = len(block["commands"]["records"]) - 1
         state["event_mask"] = len(block["events"]["records"]) - 1
         state["peak_fall"] = 10.0 ** (-PEAK_FALL_DB_S / 20.0 / self.rate)

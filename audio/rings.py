@@ -108,6 +108,23 @@ BUS_RING: Final = _lined(
 """A bus as it went out, stereo; `written` counts frames since the engine's frame 0, and nothing stands from before
 frame `since`. What lies on a frame was made `delay_frames` before it."""
 
+PLACE: Final = np.dtype(
+    [("place", "<f8"), ("token", "<u8"), ("speed", "<f4"), ("stretched", "<i4")],
+    align=True,
+)
+"""Where a deck was in its track on an engine frame: in track frames, in which track (`token`, 0 where it did not
+sound), how far it moves in a frame, and whether pitch was kept or moved apart from that."""
+
+PLACE_RING: Final = _lined(
+    [
+        ("written", "<u8"),
+        ("since", "<u8"),
+        ("delay_frames", "<i8"),
+        ("samples", np.dtype((PLACE, (BUS_CAPACITY,)))),
+    ]
+)
+"""Where the deck was that is played along with, frame by frame, in the form of a BUS_RING."""
+
 KERNEL_BLOCK: Final = _lined(
     [
         ("commands", COMMAND_RING),
@@ -117,6 +134,7 @@ KERNEL_BLOCK: Final = _lined(
         ("master", BUS_RING),
         ("buses", np.dtype((BUS_RING, (len(BUSES),)))),
         ("input", BUS_RING),
+        ("places", PLACE_RING),
     ]
 )
 """All that the kernel shares with other processes, as one struct that starts on a cache line."""
@@ -304,3 +322,11 @@ class BusReader:
         if gone > 0:
             audio = audio[gone:]
         return audio, start + count
+
+
+class PlaceReader(BusReader):
+    """A reader of where the deck was; as BusReader, with PLACE records for samples."""
+
+    def read(self, cursor: int, limit_frames: int) -> tuple[npt.NDArray[Any], int]:
+        """Return PLACE records (frames,) from engine frame `cursor` on, as `BusReader.read` does."""
+        return super().read(cursor, limit_frames)

@@ -19,6 +19,7 @@ from audio.kernel.layout import OUTPUT_PAIRS
 from audio.kernel.publish import record_bus
 from audio.kernel.ramps import clamp, glide, snap
 from audio.kernel.strip import cross_gain, was_heard
+from audio.kernel.told_places import tell_places
 from audio.units import BUSES, DECKS, STEM_SLOTS
 
 FIRST_STRIP: Final = 96
@@ -43,6 +44,7 @@ _INPUT_LEVEL: Final = int(CommandKind.INPUT_LEVEL)
 _INPUT_OUTPUT: Final = int(CommandKind.INPUT_OUTPUT)
 _INPUT_DELAY: Final = int(CommandKind.INPUT_DELAY)
 _INPUT_PROBE: Final = int(CommandKind.INPUT_PROBE)
+_INPUT_TAKE: Final = int(CommandKind.INPUT_TAKE)
 _LATEST: Final = 2.0
 """Seconds by which an input may be late."""
 _RECORD: Final = int(CommandKind.RECORD_BUS)
@@ -169,6 +171,8 @@ def _apply_mixer(k: Any, slot: int, kind: int, a: float) -> bool:
         k.input_asked = int(np.rint(clamp(a, 0.0, _LATEST) * k.rate))
     elif kind == _INPUT_PROBE:
         k.probe_left = PROBE_FRAMES
+    elif kind == _INPUT_TAKE:
+        tell_places(k, int(clamp(np.rint(a), 0.0, float(DECKS))))
     elif kind == _RECORD and slot < len(BUSES):
         record_bus(k, slot, a >= 0.5)
     else:

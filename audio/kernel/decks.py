@@ -34,6 +34,7 @@ from audio.kernel.slip import run_on
 from audio.kernel.stretched import crosses_in_ring, follow_stretch, remember_place
 from audio.kernel.strip import rest, strip
 from audio.kernel.summed import frames_to_calm
+from audio.kernel.told_places import lay_places
 
 _LOADED: Final = int(EventKind.DECK_LOADED)
 _EJECTED: Final = int(EventKind.DECK_EJECTED)
@@ -230,6 +231,8 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
         if deck.heads[0].sounding == 0 and not others_heard(deck):
             follow_stretch(k, address, number, deck)
             rest(k, deck, at, count - at)
+            if k.taken == number + 1:
+                lay_places(k, deck, at, count - at, False)
             break
         if deck.rate.left > 0:
             advance_rate(deck.rate)
@@ -257,6 +260,8 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
                 steady = steady and allowed > 0
                 run = min(run, max(1, allowed))
         run = frames_to_calm(deck, run) if steady else 1
+        if k.taken == number + 1:
+            lay_places(k, deck, at, run, deck.heads[0].sounding != 0)
         for which in range(HEADS):
             if deck.heads[which].sounding:
                 play_head(k, address, number, deck, which, run, steady)

@@ -316,6 +316,7 @@ STATE: Final = np.dtype(
         ("master", "<i8"),
         ("buses", "<i8"),
         ("input", "<i8"),
+        ("place_ring", "<i8"),
         ("table", "<i8"),
         # Odd while a block is rendered: KernelHost looks for memory that is still in use only between blocks.
         ("busy", "<u8"),
@@ -344,6 +345,8 @@ STATE: Final = np.dtype(
         ("input_asked", "<i8"),
         ("input_level", RAMP),
         ("input_output", "<i4"),
+        # The deck, from 1, whose places are told beside the input; 0 none.
+        ("taken", "<i4"),
         ("probe_left", "<i4"),
         ("probe_noise", "<i8"),
         ("phones", ROUTE),

@@ -37,6 +37,7 @@ from audio.kernel.stretched import publish_plans
 from audio.kernel.strip import gain_both, meter
 from audio.kernel.sync import choose_leader, follow_leader, tell_beat, tell_tempo
 from audio.kernel.timecode import frames_to_code, sound_code
+from audio.kernel.told_places import publish_places
 from audio.units import DECKS
 
 _BUSY: Final = ADDRESS["busy"]
@@ -53,6 +54,8 @@ def _segment(k: Any, address: int, out: int, count: int) -> None:
     for number in range(DECKS):
         click_count(k, k.decks[number], count)
         play_deck(k, address, number, k.decks[number], count)
+    if k.taken:
+        publish_places(k, count)
     if k.frame & (SEGMENT - 1) == 0:
         keep_beats(k)
     mix_decks(k, count)

@@ -1,0 +1,85 @@
+"""Laying a take in track time: what was played along, on the frames of the track that it was played to.
+
+    pass --at the recorded speed--> frame for frame
+         --at another, pitch gone with it--> resampled by the deck's own speed: as high as the track was, to the track
+         --at another, pitch kept (keylock)--> stretched: as high as it was played
+
+Owner: whoever has made a pass. Units: frames at the engine rate; places in track frames.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from audio.flac import FlacWriter, gain_for
+from audio.taking import Float32, Float64, Pass
+
+FADE_S: Final = 0.005
+"""Both ends of a take fade over this, so that a pass that was cut out of playing does not click."""
+_TAPS: Final = 64
+_BATCH: Final = 4096
+_EXACT: Final = 1e-3
+"""Track frames by which a pass at the recorded speed may lie between two frames and still be on them."""
+
+
+def lay(made: Pass, rate: int) -> tuple[int, Float32]:
+    """Return the first track frame of a pass, and its sound from there on, float32 (frames, 2), faded at both ends."""
+    places = made.places
+    start, stop = int(np.ceil(places[0] - _EXACT)), int(np.floor(places[-1] + _EXACT)) + 1
+    whole = np.arange(len(places)) + start
+    if len(places) == stop - start and np.abs(places - whole).max() < _EXACT:
+        sound = made.sound.copy()
+    else:
+        sound = _resample(made.sound, places, start, stop)
+    _fade(sound, round(FADE_S * rate))
+    if start < 0:
+        start, sound = 0, sound[-start:]
+    return start, sound
+
+
+def _fade(sound: Float32, frames: int) -> None:
+    frames = min(frames, len(sound) // 2)
+    ramp = ((np.arange(frames) + 1.0) / (frames + 1.0)).astype(np.float32)[:, None]
+    sound[:frames] *= ramp
+    sound[len(sound) - frames :] *= ramp[::-1]
+
+
+def _resample(sound: Float32, places: Float64, start: int, stop: int) -> Float32:
+    """Return `sound`, whose frames lie at `places`, on the frames from `start` to `stop`, by a windowed sinc that lets
+    nothing through that the track's frames could not hold."""
+    at = np.interp(np.arange(start, stop), places, np.arange(len(places)))
+    step = np.maximum(1.0, np.gradient(at)) if len(at) > 1 else np.ones(len(at))
+    reach = int(np.ceil(_TAPS / 2 * float(step.max())))
+    padded = np.pad(sound.astype(np.float64), ((reach, reach), (0, 0)))
+    taps = np.arange(-reach + 1, reach + 1)
+    out = np.zeros((len(at), 2), np.float32)
+    for begin in range(0, len(at), _BATCH):
+        here, wide = at[begin : begin + _BATCH, None], step[begin : begin + _BATCH, None]
+        base = np.floor(here).astype(np.int64)
+        away = (base + taps - here) / wide
+        inside = np.clip(np.abs(away) / (_TAPS / 2), 0.0, 1.0)
+        window = 0.42 + 0.5 * np.cos(np.pi * inside) + 0.08 * np.cos(2.0 * np.pi * inside)
+        weights = np.sinc(away) * window * (inside < 1.0)
+        weights /= weights.sum(1, keepdims=True)
+        out[begin : begin + _BATCH] = np.einsum("nt,ntc->nc", weights, padded[base + taps + reach])
+    return out
+
+
+def store(path: Path, start: int, sound: Float32, rate: int) -> float:
+    """Write a take as FLAC that begins with the track, silence before `start`; return its gain.
+
+    Raises StorageFull, AudioError.
+    """
+    gain = gain_for(float(np.abs(sound).max(initial=0.0)))
+    writer = FlacWriter(path, rate, gain)
+    try:
+        silence = np.zeros((1 << 16, 2), np.float32)
+        for begin in range(0, start, len(silence)):
+            writer.write(silence[: min(len(silence), start - begin)])
+        for begin in range(0, len(sound), 1 << 16):
+            writer.write(sound[begin : begin + (1 << 16)])
+        writer.close()
+    finally:
+        writer.abandon()
+    return gain

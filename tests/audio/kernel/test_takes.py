@@ -1,0 +1,110 @@
+"""Takes: what is played along with a deck comes back on the track's own frames, whatever the deck does meanwhile."""
+
+import numpy as np
+import pytest
+
+from audio.commands import CommandKind, Commands, command, join
+from audio.host import KernelHost, SlotMemory
+from audio.kernel.layout import LOOK_AHEAD
+from audio.rings import BusReader, PlaceReader
+from audio.take_laying import lay
+from audio.taking import Pass, Taker
+from tests.audio.kernel.listening import Sound, decibels, noise, off, on
+from tests.audio.kernel.test_input import hear
+
+KIND = CommandKind
+RATE = 48_000
+DELAY = 300
+EDGE = 400
+"""Frames at both ends of a pass where the deck's fades and the take's are."""
+
+
+class Loopback:
+    """A deck whose master comes back by a cable after DELAY frames, and who takes it."""
+
+    def __init__(self, track: Sound, *sent: Commands, looks_ahead: bool = False) -> None:
+        self.host = KernelHost(looks_ahead=looks_ahead)
+        self.host.set_input(2, DELAY)
+        self.host.load(0, 7, SlotMemory.whole(track))
+        take = command(KIND.INPUT_TAKE, a=1)
+        self.host.send(join([command(KIND.DECK_ASSIGN, 0, a=1), take, *sent]))
+        self._played = np.zeros((DELAY, 2), np.float32)
+        self._block = np.zeros((0, 2), np.float32)
+        self.taker: Taker | None = None
+        self.passes: list[Pass] = []
+
+    def run(self, frames: int, sizes: list[int]) -> "Loopback":
+        done, turn = 0, 0
+        while done < frames:
+            size = min(sizes[turn % len(sizes)], DELAY, frames - done)
+            back, self._played = self._played[:size], self._played[size:]
+            self._played = np.concatenate([self._played, hear(self.host, back, [size])])
+            done, turn = done + size, turn + 1
+            if self.taker is None:
+                block = self.host.block
+                self.taker = Taker(PlaceReader(block["places"]), BusReader(block["input"]), RATE, 0)
+            if done % 8192 < size:
+                self.passes += self.taker.pull()
+        assert self.taker is not None
+        self.passes += self.taker.pull()
+        return self
+
+    def end(self) -> list[tuple[int, Sound]]:
+        assert self.taker is not None
+        return [lay(one, RATE) for one in self.passes + self.taker.end()]
+
+
+def lies_on(track: Sound, take: tuple[int, Sound]) -> bool:
+    start, sound = take
+    return np.array_equal(sound[EDGE:-EDGE], track[start + EDGE : start + len(sound) - EDGE])
+
+
+@pytest.mark.parametrize("sizes", [[1], [64], [65], [128], [300], [3, 250, 1]])
+def test_what_comes_back_lies_on_the_track_bit_for_bit(sizes: list[int]) -> None:
+    track = noise(40_000, 1)
+    [take] = Loopback(track, on(frame=1000)).run(20_000 if sizes != [1] else 8000, sizes).end()
+    assert take[0] == 0 and lies_on(track, take)
+
+
+def test_the_limiters_delay_is_made_up_for() -> None:
+    track = noise(40_000, 1)
+    [take] = Loopback(track, on(frame=1000), looks_ahead=True).run(20_000, [128]).end()
+    assert LOOK_AHEAD > 0 and lies_on(track, take)
+
+
+@pytest.mark.parametrize("sizes", [[64], [65], [300]])
+def test_each_pass_of_a_loop_is_a_take_and_so_is_what_follows_a_seek_and_a_stop(sizes: list[int]) -> None:
+    track = noise(60_000, 2)
+    sent = [
+        command(KIND.LOOP_PUT, a=6000.0, b=14_000.0), command(KIND.LOOP_ACTIVE, a=1), on(frame=100),
+        command(KIND.LOOP_ACTIVE, a=0, frame=32_000), command(KIND.DECK_SEEK, a=40_000, frame=36_000),
+        off(frame=44_000), on(frame=46_000),
+    ]  # fmt: skip
+    takes = Loopback(track, *sent).run(56_000, sizes).end()
+    assert [start for start, _ in takes] == pytest.approx([0, 6000, 6000, 40_000, 48_000], abs=64)
+    assert [len(sound) for _, sound in takes][:2] == pytest.approx([14_000, 8000], abs=1)
+    assert all(lies_on(track, take) for take in takes)
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.93, 1.08, 2.0])
+def test_a_take_at_another_speed_is_where_the_track_was(speed: float) -> None:
+    rough = np.fft.rfft(noise(60_000, 3), axis=0)
+    rough[5000:] = 0.0
+    track = np.fft.irfft(rough, 60_000, axis=0).astype(np.float32)
+    [(start, sound)] = Loopback(track, command(KIND.DECK_RATE, a=speed), on(frame=100)).run(24_000, [128]).end()
+    inner = slice(EDGE, -EDGE)
+    assert abs(len(sound) - speed * (24_000 - 100 - DELAY)) < 500
+    rest = sound[inner] - track[start : start + len(sound)][inner]
+    assert decibels(np.sqrt(np.mean(rest**2)) / np.sqrt(np.mean(track**2))) < -60.0
+
+
+def test_nobody_who_makes_takes_leaves_the_ring_alone_and_a_gap_ends_a_pass() -> None:
+    loop = Loopback(noise(300_000, 4), on(frame=100), command(KIND.INPUT_TAKE, a=0, frame=20_000)).run(24_000, [300])
+    assert PlaceReader(loop.host.block["places"]).written == 20_000
+    assert [start for start, _ in loop.end()] == [0]
+
+
+def test_a_pass_backwards_or_of_a_moment_is_none() -> None:
+    sent = [command(KIND.REVERSE, a=1), on(frame=100)]
+    assert Loopback(noise(40_000, 5), *sent).run(9000, [128]).end() == []
+    assert Loopback(noise(40_000, 5), on(frame=100), off(frame=2000)).run(9000, [128]).end() == []
