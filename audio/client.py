@@ -31,6 +31,7 @@ from audio.control_messages import (
     Hello,
     Load,
     LoadPad,
+    LoadTake,
     Quit,
     Refused,
     Request,
@@ -40,8 +41,9 @@ from audio.control_messages import (
     StemRanges,
 )
 from audio.errors import BlockVersionMismatch, EngineGone, EngineMissing
-from audio.rings import BusReader, ClockPair, ClockReader, CommandProducer, EventConsumer, SnapshotReader
+from audio.rings import BusReader, ClockPair, ClockReader, CommandProducer, EventConsumer, PlaceReader, SnapshotReader
 from audio.source import DeckSource, PadSource, Range, StemSource
+from audio.taking import Taker
 from audio.wire import decoder, encode, framed
 
 _LONGEST_ANSWER = 1 << 24
@@ -132,6 +134,14 @@ class EngineClient:
             return np.zeros((0, 2), np.float32), cursor
         return self._input.read(cursor, limit_frames)
 
+    def taker(self) -> Taker | None:
+        """Return who reads what is played along with the deck that INPUT_TAKE names, from now on; None without an
+        input, or before the engine has heard that command."""
+        places, heard = PlaceReader(self._block.kernel["places"]), self._input
+        if places.written < self.master_cursor or heard.written < self.master_cursor:
+            return None
+        return Taker(places, heard, self.rate, places.since)
+
     async def load(self, deck: int, token: int, source: DeckSource) -> None:
         """Load a track and return when it is on the deck and can sound, at `source.position_s`.
 
@@ -181,6 +191,14 @@ class EngineClient:
         A pad that holds the source already is left alone. Raises LoadRefused, OutOfMemory, EngineBusy, EngineGone.
         """
         await self._ask(LoadPad(bank, pad, source))
+
+    async def load_take(self, deck: int, token: int, source: PadSource | None) -> None:
+        """Let a file that begins with the track play beside the track `token`, up to `stop_s`, or nothing; return when
+        it does.
+
+        Ignored when `token` is no longer loaded. Raises LoadRefused, OutOfMemory, EngineBusy, EngineGone.
+        """
+        await self._ask(LoadTake(deck, token, source))
 
     async def status(self) -> StatusReport:
         """Return what the engine holds, on which device, and what it has to say."""

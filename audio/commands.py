@@ -279,6 +279,13 @@ class CommandKind(IntEnum):
     MUTES_CLEAR = 189
     """slot: stem, which is mute nowhere."""
 
+    TAKE_VOLUME = 190
+    """a: gain of the take beside the track, 0 to 1."""
+    TAKE_MUTE = 191
+    """a: 1 mutes it."""
+    TAKE_PAN = 192
+    """a: -1 left to 1 right."""
+
     TIMECODE_RATE = 200
     """a: index into TIMECODE_RATES, of linear timecode; -1 sends none."""
     TIMECODE_DECK = 201

@@ -67,6 +67,15 @@ class LoadPad(_Message, frozen=True, tag="load_pad"):
     source: PadSource | None = None
 
 
+class LoadTake(_Message, frozen=True, tag="load_take"):
+    """Let a file that begins with the track play beside the track `token` on `deck`, up to `stop_s`; answered when it
+    does. No source: nothing. Ignored when the deck holds another track by then."""
+
+    deck: int
+    token: int
+    source: PadSource | None = None
+
+
 class Status(_Message, frozen=True, tag="status"):
     """Ask for `StatusReport`."""
 
@@ -134,5 +143,5 @@ class StatusReport(_Message, frozen=True, tag="status_report"):
     message_count: int
 
 
-Request = Load | DeclareStems | StemRanges | SetGrid | Eject | LoadPad | Status | Quit | Hello
+Request = Load | DeclareStems | StemRanges | SetGrid | Eject | LoadPad | LoadTake | Status | Quit | Hello
 Answer = Done | Refused | StatusReport

@@ -29,6 +29,7 @@ from audio.control_messages import (
     Hello,
     Load,
     LoadPad,
+    LoadTake,
     Quit,
     Refused,
     Request,
@@ -45,8 +46,10 @@ from audio.filler_link import FillerLink
 from audio.host import HostBusy, KernelHost, SlotMemory
 from audio.pads import Pads
 from audio.residency import Residency, StemSet, Track, source_of
+from audio.samples import Samples
 from audio.settings import AudioSettings
 from audio.store import SlotStore
+from audio.takes import Takes
 from audio.units import DECKS
 
 MESSAGES_KEPT: Final = 50
@@ -109,7 +112,12 @@ class Engine:
             on_bind=lambda track, new, old: self._binds.append((track, new, old)),
             say=self.say,
         )
-        self.pads = Pads(settings.rate, host, send=self._to_filler, given=self._give, leave=self._leave)
+        numbers = count(1)
+        self._samples = tuple(
+            Samples(settings.rate, numbers, send=self._to_filler, given=self._give, leave=self._leave) for _ in range(2)
+        )
+        self.pads = Pads(settings.rate, host, self._samples[0])
+        self.takes = Takes(settings.rate, host, self._samples[1])
 
     def _give(self, store: SlotStore) -> None:
         self._given.add(store.address)
@@ -199,7 +207,8 @@ class Engine:
             if isinstance(message, Awake):
                 self._awake.set()
             elif isinstance(message, PadFilled):
-                self.pads.hear(message)
+                for samples in self._samples:
+                    samples.hear(message)
             else:
                 self.residency.hear(message)
 
@@ -227,6 +236,9 @@ class Engine:
                     self._set_grid(request)
                 case LoadPad():
                     await self.pads.load(request.bank, request.pad, request.source)
+                case LoadTake():
+                    if self._track(request.deck, request.token) is not None:
+                        await self.takes.load(request.deck, request.token, request.source)
                 case Eject():
                     self._eject(request)
                 case Status():
@@ -274,6 +286,7 @@ class Engine:
         if before is not None:
             self._leave(self.residency.let_go(before))
         await self._until_loaded(track)
+        self.takes.forget(track.deck, track.token)
 
     async def _until_loaded(self, track: Track) -> None:
         """Wait for the kernel's word; without anybody calling the kernel, the deck sounds when somebody does."""
@@ -315,6 +328,7 @@ class Engine:
         self._host.eject(request.deck, track.token)
         del self._decks[request.deck]
         self._leave(self.residency.let_go(track))
+        self.takes.forget(request.deck, 0)
 
     def _track(self, deck: int, token: int) -> Track | None:
         pending = self._pending.get(deck)
@@ -411,7 +425,8 @@ class Engine:
         self._filler = FillerLink()
         self._listen_to_filler()
         self.residency.refill()
-        self.pads.refill()
+        for samples in self._samples:
+            samples.refill()
 
     def _hear(self, message: ToEngine) -> None:
         """Called by the link's thread."""

@@ -57,7 +57,7 @@ def _read_by(state: Any) -> set[int]:
     held = {int(address) for address in state["decks"]["grid"]["beats"]}
     tapes = state["decks"]["tapes"]
     for tape in tapes[tapes["used"] != 0]:
-        held.add(int(tape["mix"]["audio"]))
+        held.update((int(tape["mix"]["audio"]), int(tape["take"]["audio"])))
         held.update(int(tape["stems"][slot]["audio"]) for slot in range(STEM_SLOTS) if tape["mask"] >> slot & 1)
     pads, voices = state["sampler"]["pads"], state["sampler"]["voices"]
     held.update(int(address) for address in pads["slot"]["audio"])

@@ -28,6 +28,7 @@ from audio.kernel.layout import (
     HOST_GRID,
     HOST_LOAD,
     HOST_PAD,
+    HOST_TAKE,
     LOOK_AHEAD,
     NONE,
     SCHEDULED,
@@ -260,6 +261,16 @@ class KernelHost:
         """Take the track off `deck`, faded; only if it is `token`, when that is not 0. Raises HostBusy, ValueError."""
         self._put(self._record(HOST_EJECT, deck, token, {}), [])
 
+    def load_take(self, deck: int, token: int, take: SlotMemory | None) -> None:
+        """Let a take that is all there, or none, play beside the track `token` on `deck`, frame for frame on its place;
+        what sounds of the one before fades out. Without effect when the deck holds another track by then.
+        Raises HostBusy, ValueError.
+        """
+        record = self._record(HOST_TAKE, deck, token, {})
+        if take is not None:
+            _name(record["mix"], take)
+        self._put(record, [] if take is None else [take])
+
     def load_pad(self, bank: int, pad: int, sample: SlotMemory | None, lead_frames: int = 0) -> None:
         """Give a pad (both 0-based) a sample that is all there, or none; what sounds of the one before fades out.
 
@@ -445,6 +456,9 @@ class KernelHost:
             deck["source"] = 1
             deck["side"] = 0 if number % 2 == 0 else 2
             deck["stem_volume"] = 1.0
+            deck["take_volume"] = deck["take_here"] = 1
+            _rest(deck["take_left"], 1.0)
+            _rest(deck["take_right"], 1.0)
             deck["pace"] = deck["follow"] = deck["drive"] = deck["multiple"] = 1.0
             deck["loop_beats"] = 4.0
             deck["click"]["accent"] = deck["click"]["divide"] = 1

@@ -50,6 +50,8 @@ class DeckSource(msgspec.Struct, frozen=True):
     frames: int
     position_s: float = 0.0
     stems: tuple[StemSource, ...] = ()
+    #: What plays beside the track, if anything, and is brought to the deck after it: a file that begins with it.
+    take: PadSource | None = None
 
 
 def stretch_frames(start_s: float, stop_s: float, rate: int) -> tuple[int, int, int]:

@@ -4,16 +4,28 @@
          --at another, pitch gone with it--> resampled by the deck's own speed: as high as the track was, to the track
          --at another, pitch kept (keylock)--> stretched: as high as it was played
 
+    python -m audio.take_laying FOLDER RATE       lays the pass that is kept in FOLDER, in a process of its own
+
 Owner: whoever has made a pass. Units: frames at the engine rate; places in track frames.
 """
 
+import contextlib
+import os
+import sys
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
+from audio.errors import AudioError, StorageFull
 from audio.flac import FlacWriter, gain_for
 from audio.taking import Float32, Float64, Pass
+
+FULL: Final = 3
+"""Exit status where the disk is full."""
+PASS_NAME: Final = "pass.npz"
+TAKE_NAME: Final = "take.flac"
 
 FADE_S: Final = 0.005
 """Both ends of a take fade over this, so that a pass that was cut out of playing does not click."""
@@ -31,7 +43,8 @@ def lay(made: Pass, rate: int) -> tuple[int, Float32]:
     if len(places) == stop - start and np.abs(places - whole).max() < _EXACT:
         sound = made.sound.copy()
     else:
-        sound = _resample(made.sound, places, start, stop)
+        at = np.interp(np.arange(start, stop), places, np.arange(len(places)))
+        sound = _stretched(made.sound, at, rate) if made.stretched else _resample(made.sound, at)
     _fade(sound, round(FADE_S * rate))
     if start < 0:
         start, sound = 0, sound[-start:]
@@ -45,10 +58,15 @@ def _fade(sound: Float32, frames: int) -> None:
     sound[len(sound) - frames :] *= ramp[::-1]
 
 
-def _resample(sound: Float32, places: Float64, start: int, stop: int) -> Float32:
-    """Return `sound`, whose frames lie at `places`, on the frames from `start` to `stop`, by a windowed sinc that lets
-    nothing through that the track's frames could not hold."""
-    at = np.interp(np.arange(start, stop), places, np.arange(len(places)))
+def _stretched(sound: Float32, at: Float64, rate: int) -> Float32:
+    from audio.take_stretching import stretch  # the kernel is loaded when a take needs it
+
+    return stretch(sound, at, rate)
+
+
+def _resample(sound: Float32, at: Float64) -> Float32:
+    """Return what `sound` is like at its frames `at`, by a windowed sinc that lets nothing through that the track's
+    frames could not hold."""
     step = np.maximum(1.0, np.gradient(at)) if len(at) > 1 else np.ones(len(at))
     reach = int(np.ceil(_TAPS / 2 * float(step.max())))
     padded = np.pad(sound.astype(np.float64), ((reach, reach), (0, 0)))
@@ -83,3 +101,41 @@ def store(path: Path, start: int, sound: Float32, rate: int) -> float:
     finally:
         writer.abandon()
     return gain
+
+
+class Laid(msgspec.Struct, frozen=True):
+    """What the process answers: first and last track frame of the take, and the gain of its file."""
+
+    start: int
+    stop: int
+    gain: float
+
+
+def keep_pass(folder: Path, made: Pass) -> None:
+    """Write a pass to a folder for the process that lays it. Raises OSError."""
+    np.savez(
+        folder / PASS_NAME, token=np.uint64(made.token), places=made.places, sound=made.sound, stretched=made.stretched
+    )
+
+
+def main() -> int:
+    """Lay the pass in a folder; return the exit status."""
+    folder, rate = Path(sys.argv[1]), int(sys.argv[2])
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    try:
+        with np.load(folder / PASS_NAME) as kept:
+            made = Pass(int(kept["token"]), kept["places"], kept["sound"], bool(kept["stretched"]))
+        start, sound = lay(made, rate)
+        gain = store(folder / TAKE_NAME, start, sound, rate)
+    except StorageFull:
+        return FULL
+    except (AudioError, OSError) as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    sys.stdout.buffer.write(msgspec.json.encode(Laid(start, start + len(sound), gain)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

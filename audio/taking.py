@@ -8,6 +8,7 @@ Owner: whoever makes takes. Units: engine frames number both rings; places in tr
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -92,11 +93,11 @@ class Taker:
         same = (joined["token"][1:] == joined["token"][:-1]) & goes[1:] & goes[:-1]
         same &= np.abs(np.diff(joined["place"]) - joined["speed"][:-1]) < _JUMP
         breaks = np.flatnonzero(~same) + 1 - len(last)
-        edges = [0, *breaks.tolist(), len(told)] if len(last) == 0 else [0, *breaks.tolist(), len(told)]
+        edges = [0, *breaks.tolist(), len(told)]
         if len(breaks) and breaks[0] == 0:
             edges = edges[1:]
             done += self.end()
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             if start > 0:
                 done += self.end()
             if stop > start and told["token"][start] != 0 and told["speed"][start] > 0:

@@ -23,6 +23,7 @@ from control.tables.session import session_rows
 from control.tables.setlist import setlist_rows
 from control.tables.stem import stem_rows
 from control.tables.strip import deck_strip_rows, mixer_strip_rows, stem_strip_rows
+from control.tables.takes import take_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 
 
@@ -34,6 +35,7 @@ def _rows() -> Iterator[Control]:
         yield from transport_rows(n)
         yield from pitch_rows(n)
         yield from practice_rows(n)
+        yield from take_rows(n)
         for stem in STEMS:
             yield from stem_rows(n, stem)
             yield from stem_strip_rows(n, stem)
@@ -68,6 +70,7 @@ _PRACTICE: Final = {
     "countin": "countin",
     "click": "click",
     "zoom": "zoom",
+    **{f"take/{name}": f"take/{name}" for name in ("record", "volume", "mute", "pan")},
     **{f"trainer/{name}": f"trainer/{name}" for name in ("on", "start", "step", "every", "stop", "clean", "missed")},
 }
 """What a player's controls are called, and what they are on the deck that has the focus."""

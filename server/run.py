@@ -74,6 +74,7 @@ from server.surfaces.midi import MidiSurface
 from server.surfaces.midi_desk import MidiDesk
 from server.surfaces.osc import OscSurface
 from server.surfaces.oscquery import OscQuery
+from server.take_keeper import TakeKeeper
 from server.version import version
 from server.wiring import connect
 
@@ -251,6 +252,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "OSCQuery", partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(kept.begin, "MIDI", midi.run)
         await tasks.start(kept.begin, "recording", recording.run)
+        await tasks.start(kept.begin, "takes", TakeKeeper(show, lambda: deckhand.client, library).run)
         await tasks.start(kept.begin, "the way to the input", RoundTrip(show, lambda: deckhand.client).run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import CommandKind
+from audio.kernel.beside import level_take
 from audio.kernel.compiled import compiled
 from audio.kernel.count_in import MOST
 from audio.kernel.loops import tell_loop
@@ -17,7 +18,7 @@ from audio.kernel.mute_regions import add_region, clear_regions, look_at_regions
 from audio.kernel.passes import begin_again, loop_bars
 from audio.kernel.places import holds_track
 from audio.kernel.ramps import clamp, glide
-from audio.kernel.requests import follow_requests
+from audio.kernel.requests import follow_requests, is_heard, others_heard
 from audio.units import STEM_SLOTS
 
 FIRST_PRACTICE: Final = int(CommandKind.CLICK)
@@ -35,6 +36,9 @@ _PASS_RATE: Final = int(CommandKind.PASS_RATE)
 _LOOP_BARS: Final = int(CommandKind.LOOP_BARS)
 _AGAIN: Final = int(CommandKind.LOOP_AGAIN)
 _MUTE_ADD: Final = int(CommandKind.MUTE_ADD)
+_TAKE_VOLUME: Final = int(CommandKind.TAKE_VOLUME)
+_TAKE_MUTE: Final = int(CommandKind.TAKE_MUTE)
+_TAKE_PAN: Final = int(CommandKind.TAKE_PAN)
 _MUTES_CLEAR: Final = int(CommandKind.MUTES_CLEAR)
 
 
@@ -61,7 +65,21 @@ def _set(k: Any, deck: Any, kind: int, a: float) -> bool:
     elif kind == _PRE_ROLL:
         deck.pre_roll = clamp(a, 0.0, 64.0)
     else:
+        return _set_take(k, deck, kind, a)
+    return True
+
+
+@compiled
+def _set_take(k: Any, deck: Any, kind: int, a: float) -> bool:
+    if kind == _TAKE_VOLUME:
+        deck.take_volume = np.float32(clamp(a, 0.0, 1.0))
+    elif kind == _TAKE_MUTE:
+        deck.take_mute = 1 if a >= 0.5 else 0
+    elif kind == _TAKE_PAN:
+        deck.take_pan = np.float32(clamp(a, -1.0, 1.0))
+    else:
         return False
+    level_take(k, deck, not is_heard(deck) and not others_heard(deck))
     return True
 
 

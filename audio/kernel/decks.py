@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import EventKind
+from audio.kernel.beside import follow_take
 from audio.kernel.click import clicks, forget_place, frames_to_click, watch_beat
 from audio.kernel.compiled import compiled
 from audio.kernel.count_in import cancel_count, counts_passes
@@ -260,6 +261,7 @@ def play_deck(k: Any, address: int, number: int, deck: Any, count: int) -> None:
                 steady = steady and allowed > 0
                 run = min(run, max(1, allowed))
         run = frames_to_calm(deck, run) if steady else 1
+        follow_take(k, deck)
         if k.taken == number + 1:
             lay_places(k, deck, at, run, deck.heads[0].sounding != 0)
         for which in range(HEADS):

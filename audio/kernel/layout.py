@@ -82,10 +82,11 @@ TAPE: Final = np.dtype(
         ("token", "<u8"),
         ("mix", SLOT),
         ("stems", SLOT, (STEM_SLOTS,)),
+        ("take", SLOT),
     ],
     align=True,
 )
-"""What a head plays. `mask` has a bit for each stem slot that is there."""
+"""What a head plays. `mask` has a bit for each stem slot that is there; `take` plays beside mix and stems alike."""
 
 HEAD: Final = np.dtype(
     [
@@ -126,13 +127,15 @@ STRETCH: Final = np.dtype(
         ("token", "<u8"),
         ("mix_here", "<i4"),
         ("stems_here", "<i4"),
+        ("take_here", "<i4"),
         ("late", "<i4"),
     ],
     align=True,
 )
 """Keylock and pitch of a deck. `line`: address of its LINE (`stretch_layout.py`), 0 for none; `factor`: `pitch` and
 `tuning` as ratio. `tag` counts jumps; `index`, `fraction`, `forwards` and `token` are where the playhead goes on unless
-it jumps. `mix_here`, `stems_here`: the ring fits it. `late`: it ended before the next look and a fade after that."""
+it jumps. `mix_here`, `stems_here`, `take_here`: the ring fits it. `late`: it ended before the next look and a fade
+after that."""
 
 GRID: Final = np.dtype([("beats", "<i8"), ("count", "<i8"), ("origin", "<f8"), ("token", "<u8")], align=True)
 """A beat grid: address of the places of its beats, float64 in track frames, growing; how many there are (0, or 2 and
@@ -200,6 +203,14 @@ DECK: Final = np.dtype(
         ("splits", "<i4"),
         ("aside", "<i4"),
         ("pairs", "<i4"),
+        # The take: how loud it shall be, whether a stem's solo hushes it, and whether it is where it is read from.
+        ("take_volume", "<f4"),
+        ("take_pan", "<f4"),
+        ("take_mute", "<i4"),
+        ("take_hushed", "<i4"),
+        ("take_here", "<i4"),
+        ("take_left", RAMP),
+        ("take_right", RAMP),
         ("beat", "<f8"),
         ("beat_step", "<f8"),
         # Speed: what is asked for, and what it comes to.
@@ -282,6 +293,7 @@ HOST_BIND: Final = 2
 HOST_EJECT: Final = 3
 HOST_GRID: Final = 4
 HOST_PAD: Final = 5
+HOST_TAKE: Final = 6
 
 HOST_COMMAND: Final = np.dtype(
     [
@@ -298,7 +310,8 @@ HOST_COMMAND: Final = np.dtype(
     align=True,
 )
 """A pointer command. `mask`: stem slots that this record brings; `clear`: stem slots that it takes away. HOST_PAD
-brings `mix` to pad `mask` of bank `deck`; `position` frames of it lie before the sample."""
+brings `mix` to pad `mask` of bank `deck`; `position` frames of it lie before the sample. HOST_TAKE lets `mix` play
+beside the track, or nothing."""
 
 STATE: Final = np.dtype(
     [
@@ -415,7 +428,7 @@ STATE: Final = np.dtype(
         ("sampler", SAMPLER),
         ("timecode", TIMECODE),
         # Scratch of one segment.
-        ("bus", "<f4", (STEM_SLOTS + 2, 2, SEGMENT)),
+        ("bus", "<f4", (STEM_SLOTS + 3, 2, SEGMENT)),
         ("deck_bus", "<f4", (DECKS, 2, 2, SEGMENT)),
         ("stem_pairs", "<f4", (DECKS, OUTPUT_PAIRS, 2, SEGMENT)),
         ("lanes", "<f4", (SEGMENT, LANES)),
@@ -450,7 +463,9 @@ STATE: Final = np.dtype(
 
 MIX_BUS: Final = STEM_SLOTS
 """Row of `bus` that holds the mix."""
-SUM_BUS: Final = STEM_SLOTS + 1
+TAKE_BUS: Final = STEM_SLOTS + 1
+"""Row of `bus` that holds the take."""
+SUM_BUS: Final = STEM_SLOTS + 2
 """Row of `bus` that holds stems which are summed, levels and all, before they are interpolated."""
 
 State: Any = from_dtype(STATE)

@@ -19,12 +19,14 @@ from audio.kernel.layout import (
     HOST_GRID,
     HOST_LOAD,
     HOST_PAD,
+    HOST_TAKE,
     NONE,
     TAPES,
     UNCHANGED,
     HostCommand,
 )
-from audio.kernel.requests import others_heard
+from audio.kernel.memory import put_slot
+from audio.kernel.requests import is_heard, others_heard
 from audio.kernel.sampler import silence_pad
 from audio.kernel.sequencer import forget_hit
 from audio.units import PADS, STEM_SLOTS
@@ -33,14 +35,6 @@ _TAIL: Final = ADDRESS["host_produced"]
 _HEAD: Final = ADDRESS["host_consumed"]
 _RECORDS: Final = ADDRESS["host_commands"]
 _SIZE: Final = HOST_COMMAND.itemsize
-
-
-@compiled
-def _put_slot(slot: Any, given: Any) -> None:
-    slot.audio = given.audio
-    slot.ready = given.ready
-    slot.frames = given.frames
-    slot.chunks = given.chunks
 
 
 @compiled
@@ -64,7 +58,7 @@ def _drop_wish(deck: Any) -> None:
 def _take_stems(tape: Any, command: Any) -> None:
     for slot in range(STEM_SLOTS):
         if command.mask >> slot & 1:
-            _put_slot(tape.stems[slot], command.stems[slot])
+            put_slot(tape.stems[slot], command.stems[slot])
     tape.mask = (tape.mask & ~command.clear) | command.mask
 
 
@@ -78,12 +72,29 @@ def _load(deck: Any, command: Any) -> None:
     tape.used = 1
     tape.mask = 0
     tape.token = command.token
-    _put_slot(tape.mix, command.mix)
+    put_slot(tape.mix, command.mix)
+    tape.take.audio = 0
     _take_stems(tape, command)
     deck.want_tape = place
     deck.want_seek = 1
     deck.seek_to = command.position
     deck.token = command.token
+
+
+@compiled
+def _copy_tape(deck: Any, old: Any) -> int:
+    """Return a tape that plays what `old` does, NONE where there is no room."""
+    place = _spare_tape(deck)
+    if place != NONE:
+        tape = deck.tapes[place]
+        tape.used = 1
+        tape.mask = old.mask
+        tape.token = old.token
+        put_slot(tape.mix, old.mix)
+        put_slot(tape.take, old.take)
+        for slot in range(STEM_SLOTS):
+            put_slot(tape.stems[slot], old.stems[slot])
+    return place
 
 
 @compiled
@@ -104,18 +115,26 @@ def _bind(deck: Any, command: Any) -> None:
     if deck.heads[0].blend == 0.0 and not others_heard(deck):
         _take_stems(old, command)
         return
-    place = _spare_tape(deck)
-    if place == NONE:
+    place = _copy_tape(deck, old)
+    if place != NONE:
+        _take_stems(deck.tapes[place], command)
+        deck.want_tape = place
+
+
+@compiled
+def _take_take(deck: Any, command: Any) -> None:
+    """Let another take play beside the deck's track, or none; as `_bind`."""
+    if deck.token != command.token or deck.want_tape == NONE:
         return
-    tape = deck.tapes[place]
-    tape.used = 1
-    tape.mask = old.mask
-    tape.token = old.token
-    _put_slot(tape.mix, old.mix)
-    for slot in range(STEM_SLOTS):
-        _put_slot(tape.stems[slot], old.stems[slot])
-    _take_stems(tape, command)
-    deck.want_tape = place
+    held = deck.want_tape if deck.want_tape >= 0 else deck.heads[0].tape
+    if held == NONE:
+        return
+    if deck.want_tape < 0 and (is_heard(deck) or others_heard(deck)):
+        held = _copy_tape(deck, deck.tapes[held])
+        if held == NONE:
+            return
+        deck.want_tape = held
+    put_slot(deck.tapes[held].take, command.mix)
 
 
 @compiled
@@ -136,7 +155,7 @@ def _take_pad(k: Any, command: Any) -> None:
     pad = k.sampler.pads[number]
     silence_pad(k, number)
     forget_hit(k, number)
-    _put_slot(pad.slot, command.mix)
+    put_slot(pad.slot, command.mix)
     pad.lead = command.position
 
 
@@ -155,6 +174,8 @@ def take_host_commands(k: Any, address: int) -> None:
             _load(deck, command)
         elif command.kind == HOST_BIND:
             _bind(deck, command)
+        elif command.kind == HOST_TAKE:
+            _take_take(deck, command)
         elif command.kind == HOST_GRID:
             _take_grid(deck, command)
         elif command.kind == HOST_EJECT and (command.token == 0 or command.token == deck.token):

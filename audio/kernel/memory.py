@@ -18,6 +18,15 @@ _SILENCE: Final = np.float32(0.0)
 
 
 @compiled
+def put_slot(slot: Any, given: Any) -> None:
+    """Let `slot` name what `given` names."""
+    slot.audio = given.audio
+    slot.ready = given.ready
+    slot.frames = given.frames
+    slot.chunks = given.chunks
+
+
+@compiled
 def is_ready(slot: Any, first: int, last: int) -> bool:
     """Say whether all frames `first` to `last` (cut to the slot) may be read.
 

@@ -2,7 +2,8 @@
 
     mix slot ----> x (1 - blend) x presence --.
                                               + --> x (1 - stretch) --.
-    stem slots --> x blend ------------------'                        + --> x fade x tail --> mix bus, stem buses
+    stem slots --> x blend ------------------'                        + --> x fade x tail --> mix, stem, take buses
+    take's slot -----------------------------'                        |
     ring of the stretcher, the same slots, as much -> x stretch ------'
 
 Where nothing moves a run of frames is rendered at once: the weights of a batch of frames first, then one stem after the
@@ -17,11 +18,12 @@ import numpy as np
 
 from audio.commands import EventKind
 from audio.kernel.atomics import float_at
+from audio.kernel.beside import has_take
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.cues import stop_playing
 from audio.kernel.events import report
 from audio.kernel.heads import decide, is_copy, is_over, pace_of, place_of, slew
-from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE, SEGMENT, SUM_BUS
+from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE, SEGMENT, SUM_BUS, TAKE_BUS
 from audio.kernel.memory import between_frames, frame_at, may_read
 from audio.kernel.ramps import advance, snap
 from audio.kernel.sinc import FRACTION_BITS, WIDTH, interpolate, lay_32, weigh, width_of
@@ -150,6 +152,7 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
     """
     tape = deck.tapes[head.tape]
     gain = np.float32(head.fade.value * head.tail)
+    beside = gain
     stems = head.blend == 1.0
     speed = deck.rate.value
     if not stems:
@@ -157,9 +160,11 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
     mask = tape.mask if stems else 1 << MIX_BUS
     if gain == 0.0:
         mask = 0
+    if beside != 0.0 and has_take(deck, head):
+        mask |= 1 << TAKE_BUS
     deck.touched |= mask
     if head.stretch == 1.0:
-        lay_stretched(k, deck, mask, count, gain, gain)
+        lay_stretched(k, deck, mask, count, gain, gain, beside)
         _pass_over(deck, head, count)
         return
     if is_copy(deck, head):
@@ -169,6 +174,8 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
                 _lay_copy(k, tape.stems[slot], slot, head.index - deck.layers[slot].shift, step, count, gain)
         if mask >> MIX_BUS & 1:
             _lay_copy(k, tape.mix, MIX_BUS, head.index, step, count, gain)
+        if mask >> TAKE_BUS & 1:
+            _lay_copy(k, tape.take, TAKE_BUS, head.index, step, count, beside)
         head.index += step * count
         return
     width = width_of(abs(speed))
@@ -178,6 +185,8 @@ def _render_run(k: Any, address: int, deck: Any, head: Any, count: int) -> None:
         _lay_stems(k, address, deck, tape, mask, start, batch, width, gain)
         if mask >> MIX_BUS & 1:
             _lay_between(k, address, tape.mix, MIX_BUS, start, batch, width, gain, 0)
+        if mask >> TAKE_BUS & 1:
+            _lay_between(k, address, tape.take, TAKE_BUS, start, batch, width, beside, 0)
 
 
 @compiled
@@ -214,15 +223,20 @@ def _render_frame(k: Any, address: int, deck: Any, head: Any) -> None:
         mask = tape.mask
     if mix_gain != 0.0:
         mask |= 1 << MIX_BUS
+    if level != 0.0 and has_take(deck, head):
+        mask |= 1 << TAKE_BUS
     deck.touched |= mask
     if head.stretch > 0.0:
         share = head.stretch
-        lay_stretched(k, deck, mask, 1, np.float32(stem_gain * share), np.float32(mix_gain * share))
+        lay_stretched(
+            k, deck, mask, 1, np.float32(stem_gain * share), np.float32(mix_gain * share), np.float32(level * share)
+        )  # fmt: skip
         if share == 1.0:
             _pass_over(deck, head, 1)
             return
         stem_gain = np.float32(stem_gain * np.float32(one - share))
         mix_gain = np.float32(mix_gain * np.float32(one - share))
+        level = np.float32(level * np.float32(one - share))
     if is_copy(deck, head):
         step = 1 if speed > 0.0 else -1
         for slot in range(STEM_SLOTS):
@@ -234,6 +248,8 @@ def _render_frame(k: Any, address: int, deck: Any, head: Any) -> None:
                     _lay_copy(k, tape.stems[slot], slot, head.index - layer.old_shift, step, 1, old)
         if mask >> MIX_BUS & 1:
             _lay_copy(k, tape.mix, MIX_BUS, head.index, step, 1, mix_gain)
+        if mask >> TAKE_BUS & 1:
+            _lay_copy(k, tape.take, TAKE_BUS, head.index, step, 1, level)
         head.index += step
         return
     width = width_of(abs(speed))
@@ -247,6 +263,8 @@ def _render_frame(k: Any, address: int, deck: Any, head: Any) -> None:
                 _lay_between(k, address, tape.stems[slot], slot, 0, 1, width, old, layer.old_shift)
     if mask >> MIX_BUS & 1:
         _lay_between(k, address, tape.mix, MIX_BUS, 0, 1, width, mix_gain, 0)
+    if mask >> TAKE_BUS & 1:
+        _lay_between(k, address, tape.take, TAKE_BUS, 0, 1, width, level, 0)
 
 
 @compiled

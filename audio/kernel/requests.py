@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from audio.kernel.beside import level_take
 from audio.kernel.compiled import compiled
 from audio.kernel.lanes import LANES
 from audio.kernel.layout import HEADS, NONE
@@ -102,6 +103,10 @@ def follow_requests(k: Any, deck: Any) -> None:
     for slot in range(STEM_SLOTS):
         if deck.solo_on[slot] and (mask == 0 or mask >> slot & 1):
             soloed = True
+    hushed = 1 if soloed else 0
+    if hushed != deck.take_hushed:
+        deck.take_hushed = hushed
+        level_take(k, deck, quiet and not is_heard(deck))
     asked, left = np.float32(0.0), np.float32(0.0)
     for slot in range(STEM_SLOTS):
         gain = deck.stem_volume[slot]

@@ -11,8 +11,9 @@ slower. In a loop the next grain may lie a pass back: the peaks go on over the s
 is changed, so that what lies in the ring will not be played, the stretcher starts again inside it, in a cross-fade over
 the last hop that stands.
 
-Rotations are found once, from the mix (the sum of the stems where it is not there), left and right together, and are
-the same for every slot: all that happens to a slot is linear, so the stems add up to the mix as they did before.
+Rotations are found once, from the mix (the sum of the stems where it is not there) and the take, left and right
+together, and are the same for every slot: all that happens to a slot is linear, so the stems add up to the mix as they
+did before.
 
 Owner: one caller of `step` at a time for each line. Deterministic: the same plans at the same frames give the same
 bits.
@@ -29,6 +30,7 @@ from audio.kernel.atomics import copy_bytes, fence, load_acquire, record_at, sto
 from audio.kernel.compiled import compiled, compiled_as
 from audio.kernel.denormals import FLUSH, float_mode, set_float_mode
 from audio.kernel.fourier import transform
+from audio.kernel.layout import TAKE_BUS
 from audio.kernel.sleeping import sleep_ns
 from audio.kernel.stretch_grain import clear, read_grains, there_of
 from audio.kernel.stretch_layout import BINS, GRAIN, HOP, HOPS, OFFSET, OVERLAP, PLAN, SLOTS, STRAY_FRAMES, Line
@@ -43,6 +45,7 @@ _AT_PLAN: Final = OFFSET["plan"]
 _AT_STOP: Final = OFFSET["stop"]
 _AT_TIMESPEC: Final = OFFSET["timespec"]
 _MIX: Final = STEM_SLOTS
+_TAKE: Final = TAKE_BUS
 _CATCH: Final = 0.25
 """Most by which a grain's step may differ from the speed's own, as part of it, to meet the playhead again."""
 _SCALE: Final = np.float32(1.0 / (1.5 * GRAIN))
@@ -112,14 +115,14 @@ def _skip(line: Any, slot: int, number: int) -> None:
 def _analyse(line: Any, address: int, place: float, pace: float) -> int:
     """Write the spectra of all slots around `place`, and the reference's; return a bit for each slot that is there."""
     there = there_of(line, place, pace)
-    if there == 0:
+    if there & ~(1 << _TAKE) == 0:
         line.fresh = 1
         return 0
     read_grains(line, address, there, place, pace, False)
     for slot in range(SLOTS):
         if there >> slot & 1:
             transform(line.real[slot], line.imaginary[slot], line.room[0], line.room[1], line.turn)
-    reference = 1 << _MIX if there >> _MIX & 1 else there
+    reference = there & (1 << _MIX | 1 << _TAKE) if there >> _MIX & 1 else there
     for row in range(4):
         for k in range(BINS):
             line.old[row, k] = line.now[row, k]
@@ -129,7 +132,7 @@ def _analyse(line: Any, address: int, place: float, pace: float) -> int:
         read_grains(line, address, reference, past, pace, True)
         transform(line.past[0], line.past[1], line.room[0], line.room[1], line.turn)
         unpack(line.past[0], line.past[1], line.before)
-    if reference >> _MIX & 1:
+    if reference == 1 << _MIX:
         unpack(line.real[_MIX], line.imaginary[_MIX], line.now)
     else:
         clear(line.past[0])

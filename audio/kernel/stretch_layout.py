@@ -31,8 +31,8 @@ HOPS: Final = 16
 CAPACITY: Final = HOPS * HOP
 """Frames of the ring."""
 BINS: Final = GRAIN // 2 + 1
-SLOTS: Final = STEM_SLOTS + 1
-"""The stems and, as the last one, the mix."""
+SLOTS: Final = STEM_SLOTS + 2
+"""The stems, the mix and, as the last one, the take."""
 
 STRAY_FRAMES: Final = 4_800
 """Track frames between what is heard and the playhead beyond which the stretcher starts again, and the deck sounds as

@@ -19,7 +19,8 @@ from audio.commands import PITCH_LIMITS, TUNING_HZ, TUNING_LIMITS, CommandKind, 
 from audio.kernel.atomics import fence, load_acquire, record_at, store_release
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.events import report
-from audio.kernel.layout import MIX_BUS, NONE, SEGMENT
+from audio.kernel.layout import MIX_BUS, NONE, SEGMENT, TAKE_BUS
+from audio.kernel.memory import put_slot
 from audio.kernel.sinc import FRACTION_BITS
 from audio.kernel.stretch_layout import CAPACITY, HOP, HOPS, OFFSET, SLOTS, STRAY_FRAMES, Line
 from audio.units import DECKS, STEM_SLOTS
@@ -146,6 +147,7 @@ def _look(k: Any, deck: Any, frame: int) -> None:
     main = deck.heads[0]
     s.mix_here = 0
     s.stems_here = 0
+    s.take_here = 0
     s.late = 0
     reach = SEGMENT + k.fade_frames + 1
     if main.stretch_to < 0.5:
@@ -169,6 +171,7 @@ def _look(k: Any, deck: Any, frame: int) -> None:
     if abs(nearest_pass(heard - main.index - main.fraction * _UNIT, loop)) > STRAY_FRAMES:
         return
     s.mix_here = mask >> MIX_BUS & 1
+    s.take_here = mask >> TAKE_BUS & 1
     stems = deck.tapes[main.tape].mask
     s.stems_here = 1 if stems != 0 and mask & stems == stems else 0
 
@@ -199,6 +202,7 @@ def follow_stretch(k: Any, address: int, number: int, deck: Any) -> None:
         s.index = _NOWHERE
         s.mix_here = 0
         s.stems_here = 0
+        s.take_here = 0
         return
     frame = k.frame + k.cursor
     forwards = 1 if deck.rate.value >= 0.0 else 0
@@ -235,7 +239,9 @@ def _add(to: Any, row: Any, at: int, count: int, gain: Single) -> None:
 
 
 @compiled
-def lay_stretched(k: Any, deck: Any, mask: int, count: int, stem_gain: Single, mix_gain: Single) -> None:
+def lay_stretched(
+    k: Any, deck: Any, mask: int, count: int, stem_gain: Single, mix_gain: Single, take_gain: Single
+) -> None:
     """Add `count` frames of the ring to the buses in `mask`.
 
     Pre: they do not cross a multiple of SEGMENT.
@@ -249,6 +255,9 @@ def lay_stretched(k: Any, deck: Any, mask: int, count: int, stem_gain: Single, m
     if mask >> MIX_BUS & 1:
         _add(k.bus[MIX_BUS, 0], line.ring[MIX_BUS, 0], at, count, mix_gain)
         _add(k.bus[MIX_BUS, 1], line.ring[MIX_BUS, 1], at, count, mix_gain)
+    if mask >> TAKE_BUS & 1:
+        _add(k.bus[TAKE_BUS, 0], line.ring[TAKE_BUS, 0], at, count, take_gain)
+        _add(k.bus[TAKE_BUS, 1], line.ring[TAKE_BUS, 1], at, count, take_gain)
 
 
 @compiled
@@ -283,13 +292,12 @@ def _put_plan(k: Any, deck: Any) -> None:
         plan.pitch = s.factor if s.keylock else s.factor * abs(speed)
         plan.tag = s.tag
         plan.mask = tape.mask | 1 << MIX_BUS
-        for slot in range(SLOTS):
-            given = tape.mix if slot == MIX_BUS else tape.stems[slot]
-            kept = plan.slots[slot]
-            kept.audio = given.audio
-            kept.ready = given.ready
-            kept.frames = given.frames
-            kept.chunks = given.chunks
+        if tape.take.audio != 0:
+            plan.mask |= 1 << TAKE_BUS
+        for slot in range(STEM_SLOTS):
+            put_slot(plan.slots[slot], tape.stems[slot])
+        put_slot(plan.slots[MIX_BUS], tape.mix)
+        put_slot(plan.slots[TAKE_BUS], tape.take)
     store_release(s.line, (sequence | 1) + 1)
 
 

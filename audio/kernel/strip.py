@@ -1,6 +1,6 @@
 """Strip: what a deck's stems go through on their way to the deck's bus.
 
-    mix bus --> x stand-in ----------------------------------------.
+    mix bus --> x stand-in; take bus --> x level, pan, mute --------.
     sum bus, stems with their levels already ----------------------|
     stem buses --> filter, EQ --> energy --> x level, pan, mute, solo --+-- x send ------> deck bus, first
                                                       |                 |-- x 1 - send --> deck bus, second
@@ -17,10 +17,11 @@ from typing import Any, Final
 import numpy as np
 
 from audio.kernel.bank import PAIRS, bus_pair, forget_pair, gather, is_on, run_bank, scatter
+from audio.kernel.beside import lay_take
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.lane_rows import TOO_LOUD
 from audio.kernel.lanes import LANES, level_groups, stem_groups
-from audio.kernel.layout import AROUND, MIX_BUS, SEGMENT, SUM_BUS, THROUGH
+from audio.kernel.layout import AROUND, MIX_BUS, SEGMENT, SUM_BUS, TAKE_BUS, THROUGH
 from audio.kernel.ramps import advance, advance_rate, glide, snap
 from audio.units import STEM_SLOTS
 
@@ -251,6 +252,11 @@ def _stems(k: Any, deck: Any, at: int, count: int) -> None:
         for n in range(count):
             to_left[n] = np.float32(0.0)
             to_right[n] = np.float32(0.0)
+    if deck.touched >> TAKE_BUS & 1:
+        lay_take(deck, bus[TAKE_BUS, 0], bus[TAKE_BUS, 1], to_left, to_right, count)
+    else:
+        pass_by(deck.take_left, count)
+        pass_by(deck.take_right, count)
     fall = k.peak_fall ** np.float32(count)
     fold = (k.frame + at + count) % _ENERGY_FRAMES == 0
     for slot in range(STEM_SLOTS):
@@ -308,6 +314,8 @@ def rest(k: Any, deck: Any, at: int, count: int) -> None:
     if silent == 0:
         return
     pass_by(deck.stand_in, silent)
+    snap(deck.take_left, deck.take_left.target)
+    snap(deck.take_right, deck.take_right.target)
     fall = k.peak_fall ** np.float32(silent)
     for slot in range(STEM_SLOTS):
         snap(deck.left[slot], deck.left[slot].target)

@@ -4,9 +4,9 @@
                           '--> energy, peak
 
 Interpolation is linear, so that is the same sound up to rounding, in a fraction of the work. It is done where, on this
-frame, the deck plays stems forwards at one place alone, nothing of them moves, and none has a filter, a send, an output
-or a loop of its own. Whether that is so depends on the state of the frame alone, and a run ends where it may change, so
-blocks change no bit. Meters read the track's frames that the playhead passes over.
+frame, the deck plays stems forwards at one place alone and no take beside them, nothing of them moves, and none has a
+filter, a send, an output or a loop of its own. Whether that is so depends on the state of the frame alone, and a run
+ends where it may change, so blocks change no bit. Meters read the track's frames that the playhead passes over.
 
 Owner: the kernel. Units: frames at the engine rate; gains linear, float32.
 """
@@ -106,6 +106,8 @@ def can_sum(deck: Any, head: Any) -> bool:
     if deck.rate.left > 0 or deck.rate.value <= 0.0 or deck.rate.value > LEVELS[0]:
         return False
     if is_copy(deck, head) or is_on(deck.stem_bank):
+        return False
+    if deck.tapes[head.tape].take.audio != 0:
         return False
     mask = deck.tapes[head.tape].mask
     for slot in range(STEM_SLOTS):

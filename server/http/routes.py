@@ -32,6 +32,7 @@ from server.http import (
     settings_routes,
     show_routes,
     similar_routes,
+    take_routes,
     worker_routes,
 )
 from server.http.answers import json_answer
@@ -51,6 +52,7 @@ def table(version: str, checks: Checks) -> list[Row]:
         *export_routes.ROWS,
         *similar_routes.ROWS,
         *practice_routes.ROWS,
+        *take_routes.ROWS,
         *job_routes.ROWS,
         *batch_routes.ROWS,
         *cleanup_routes.ROWS,

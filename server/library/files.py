@@ -20,7 +20,7 @@ from audio.units import STEM_SLOTS, STEMS
 from audio.waveform_header import Levels, read_levels
 from server.db import Queries
 from server.errors import NotFound
-from server.library import tracks
+from server.library import takes, tracks
 from server.library.errors import FileMissing
 from server.library.records import PcmSource, StoredFile, TrackRow
 from server.library.storage import Storage
@@ -71,6 +71,7 @@ async def deck_source(
         frames=whole.frames,
         position_s=position_s,
         stems=tuple(_sources(storage, played)),
+        take=await takes.chosen(db, storage, track_id),
     )
 
 
@@ -155,6 +156,19 @@ async def stem(db: Queries, storage: Storage, stem_id: UUID, user_id: int) -> St
     return await _stored(
         storage, row["file_path"], _name(f"{row['title']} - {row['stem_type']}", row["file_path"]), row["sha256"]
     )
+
+
+async def take(db: Queries, storage: Storage, take_id: UUID, user_id: int) -> StoredFile:
+    """Return the FLAC of a take. Raises NotFound, FileMissing."""
+    found = await db.rows(
+        "SELECT k.file_path, k.name, t.title FROM track_takes k JOIN tracks t ON t.id = k.track_id "
+        "WHERE k.id = $1 AND k.user_id = $2", take_id, user_id,
+    )  # fmt: skip
+    if not found:
+        raise NotFound
+    [row] = found
+    called = _name(f"{row['title']} - {row['name'] or 'take'}", row["file_path"])
+    return await _stored(storage, row["file_path"], called, None)
 
 
 async def owned(db: Queries, storage: Storage, path: str, user_id: int) -> StoredFile:

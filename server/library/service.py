@@ -26,7 +26,7 @@ from audio.source import DeckSource
 from audio.waveform_header import Levels
 from server.db import AlreadyThere, Database
 from server.errors import DatabaseGone, NotFound, ServerError
-from server.library import arrivals, banks, files, finding, marks, own_stems, practice, stem_sweep, tracks
+from server.library import arrivals, banks, files, finding, marks, own_stems, practice, stem_sweep, takes, tracks
 from server.library.errors import from_audio
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
@@ -35,6 +35,7 @@ from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, 
 from server.library.similar import Similar
 from server.library.storage import TRACKS, UPLOADS, Storage
 from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
+from server.library.takes import Take, TakeChange
 from server.marks import Grid, Marks
 from server.pads import Pad
 from server.practice import Pass, Practice, Rehearsal
@@ -474,6 +475,45 @@ class Library:
         entries = await practice.log(self._db, track_id, user_id, limit)
         return entries, await practice.progress(self._db, track_id, user_id)
 
+    async def takes(self, track_id: UUID, user_id: int) -> list[Take]:
+        """Return what was played along with a track, newest first. Raises NotFound."""
+        return await takes.listing(self._db, track_id, user_id)
+
+    async def add_take(
+        self, track_id: UUID, made: Path, span_s: tuple[float, float], rate: float, *, keylock: bool, gain: float
+    ) -> None:
+        """Keep the file `made`, which begins with the track, as its newest take. Raises NotFound, StorageFull."""
+        claimed: list[str] = []
+
+        def claim(name: str) -> None:
+            claimed.append(name)
+            self._busy.add(name)
+
+        try:
+            _, user_id = await takes.add(
+                self._db, self.storage, track_id, made, span_s, rate, keylock=keylock, gain=gain, claim=claim
+            )
+        finally:
+            self._busy.difference_update(claimed)
+            self._untidy.set()
+        self._tell(track_id, user_id, "changed")
+
+    async def change_take(self, take_id: UUID, user_id: int, wanted: TakeChange) -> Take:
+        """Name or choose a take; decks that hold its track follow. Raises NotFound, BadRequest."""
+        take = await takes.change(self._db, take_id, user_id, wanted)
+        self._tell(take.track_id, user_id, "changed")
+        return take
+
+    async def delete_take(self, take_id: UUID, user_id: int) -> None:
+        """Delete a take and its file. Raises NotFound."""
+        track_id = await takes.delete(self._db, take_id, user_id)
+        self._untidy.set()
+        self._tell(track_id, user_id, "changed")
+
+    async def take_file(self, take_id: UUID, user_id: int) -> StoredFile:
+        """Return the FLAC of a take. Raises NotFound, FileMissing."""
+        return await files.take(self._db, self.storage, take_id, user_id)
+
     async def pads(self, user_id: int) -> tuple[Pad, ...]:
         """Return the sampler's pads as a performer left them, bank by bank."""
         return await banks.read(self._db, user_id)
@@ -528,6 +568,7 @@ class Library:
                 await anyio.to_thread.run_sync(self.storage.discard, self.storage.path(TRACKS / str(track_id)))
                 gone += 1
         gone += await stem_sweep.sweep(self._db, self.storage)
+        gone += await takes.sweep(self._db, self.storage, self._busy.__contains__)
         while True:
             async with self._db.transaction() as tx:
                 path = await tx.value(

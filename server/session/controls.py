@@ -19,6 +19,7 @@ from server.session.rehearsing import MODES
 from server.session.rows import ROWS
 from server.session.sampling import SAMPLING
 from server.session.setlist_controls import SETLIST_HANDLERS
+from server.session.taking import TAKING
 from server.session.tapping import TAPPING
 from server.session.transport import Transport
 
@@ -38,6 +39,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **MODES,
     **INPUT_DELAY,
     **SAMPLING,
+    **TAKING,
     **AUTO_GAIN,
     **{path: _keep(path) for path in ("/mixer/record", "/mixer/record/bus/input")},
     **{f"/deck/{deck}/zoom": _keep(f"/deck/{deck}/zoom") for deck in range(1, DECKS + 1)},

@@ -16,7 +16,7 @@ import msgspec
 
 from audio.client import EngineClient
 from audio.errors import AudioError, EngineGone, EngineMissing
-from audio.source import DeckSource, Range, StemSource
+from audio.source import DeckSource, PadSource, Range, StemSource
 from audio.units import DECKS, MODEL_RATE
 from pipeline.pcm import union
 from server.errors import ServerError
@@ -87,6 +87,7 @@ class _Held:
     #: Stretches heard of since, by file: the library may not know of the newest yet.
     stretches: dict[Path, tuple[Range, ...]] = field(default_factory=dict)
     adopted: bool = False
+    take: PadSource | None = None
 
     def now(self, stem: StemSource) -> StemSource:
         """Return `stem` with the stretches that have come since."""
@@ -126,6 +127,7 @@ class DeckLoader:
         #: Keeps how songs are left in practice, and the log of it.
         self.practice = PracticeKeeper(tracks.save_practice, tracks.log_pass, notify)
         self._report = report
+        self._notify = notify
         self._client: EngineClient | None = None
         self._desks = tuple(_Desk() for _ in range(DECKS))
 
@@ -295,6 +297,7 @@ class DeckLoader:
         self._report(DeckLoaded(deck, token, track.title, track.artist or "", duration_s, analysed, marks, rehearsal))
         self._report(TrackMeasured(deck, token, loudness_of(track)))
         self._tell_ready(deck, coming, coming.stems)
+        await self._put_take(client, deck, coming, source.take)
 
     async def _refresh(self, client: EngineClient, deck: int) -> None:
         """Bring the engine's set of stems in line with the library's, keeping what has arrived since."""
@@ -304,6 +307,7 @@ class DeckLoader:
         source = await self._tracks.deck_source(held.track_id)
         track = await self._tracks.track(held.track_id, None)
         self._report(TrackMeasured(deck, held.token, loudness_of(track)))
+        await self._put_take(client, deck, held, source.take)
         held.frames_at_model_rate = -(-source.frames * MODEL_RATE // source.rate)
         fresh = {stem.slot: held.now(stem) for stem in source.stems}
         if held.adopted:
@@ -321,6 +325,18 @@ class DeckLoader:
         self._desks[deck].grown.clear()
         await client.declare_stems(deck, held.token, list(fresh.values()))
         self._tell_ready(deck, held, fresh)
+
+    async def _put_take(self, client: EngineClient, deck: int, held: _Held, take: PadSource | None) -> None:
+        """Let the chosen take play beside what the deck holds; one that cannot be read leaves the track as it is."""
+        if take == held.take:
+            return
+        try:
+            await client.load_take(deck, held.token, take)
+            held.take = take
+        except (EngineGone, EngineMissing):
+            raise
+        except AudioError as error:
+            self._notify(Notice("warning", "take_failed", f"The take of deck {deck + 1} does not play: {error}"))
 
     async def _grow(self, client: EngineClient, deck: int) -> None:
         """Tell the engine of the stretches that have come since."""

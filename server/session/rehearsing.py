@@ -26,7 +26,7 @@ from server.session.transport import Transport
 MODE: Final = "/session/mode"
 
 _SONG: Final = (
-    "keylock", "pitch", "tuning", "source", "loop/preroll",
+    "keylock", "pitch", "tuning", "source", "loop/preroll", "take/volume", "take/mute", "take/pan",
     *(f"stem/{stem}/{name}" for stem in STEMS for name in ("volume", "mute", "solo", "pan")),
 )  # fmt: skip
 """Rows of the engine that belong to the song."""

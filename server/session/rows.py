@@ -136,6 +136,9 @@ def _rows() -> list[Row]:
             Row(f"{path}/click/output", kinds.CLICK_OUTPUT, deck, 0, _index_in(CLICK_OUTPUTS)),
             Row(f"{path}/countin", kinds.COUNT_IN, deck, 0, float),
             Row(f"{path}/countin/passes", kinds.COUNT_PASSES, deck, 0, float),
+            Row(f"{path}/take/volume", kinds.TAKE_VOLUME, deck, 0, float),
+            Row(f"{path}/take/mute", kinds.TAKE_MUTE, deck, 0, float),
+            Row(f"{path}/take/pan", kinds.TAKE_PAN, deck, 0, float),
             Row(f"{path}/loop/preroll", kinds.LOOP_PRE_ROLL, deck, 0, float),
         ]
         for band, name in enumerate(("low", "mid", "high")):

@@ -9,7 +9,7 @@ from audio.kernel.layout import LOOK_AHEAD
 from audio.rings import BusReader, PlaceReader
 from audio.take_laying import lay
 from audio.taking import Pass, Taker
-from tests.audio.kernel.listening import Sound, decibels, noise, off, on
+from tests.audio.kernel.listening import Sound, decibels, noise, off, on, tone
 from tests.audio.kernel.test_input import hear
 
 KIND = CommandKind
@@ -49,9 +49,12 @@ class Loopback:
         self.passes += self.taker.pull()
         return self
 
-    def end(self) -> list[tuple[int, Sound]]:
+    def taker_passes(self) -> list[Pass]:
         assert self.taker is not None
-        return [lay(one, RATE) for one in self.passes + self.taker.end()]
+        return self.passes + self.taker.end()
+
+    def end(self) -> list[tuple[int, Sound]]:
+        return [lay(one, RATE) for one in self.taker_passes()]
 
 
 def lies_on(track: Sound, take: tuple[int, Sound]) -> bool:
@@ -81,8 +84,8 @@ def test_each_pass_of_a_loop_is_a_take_and_so_is_what_follows_a_seek_and_a_stop(
         off(frame=44_000), on(frame=46_000),
     ]  # fmt: skip
     takes = Loopback(track, *sent).run(56_000, sizes).end()
-    assert [start for start, _ in takes] == pytest.approx([0, 6000, 6000, 40_000, 48_000], abs=64)
-    assert [len(sound) for _, sound in takes][:2] == pytest.approx([14_000, 8000], abs=1)
+    assert [start for start, _ in takes] == [0, 5760, 5760, 5760, 40_000, 48_000]
+    assert [len(sound) for _, sound in takes][:4] == [13_760, 8000, 8000, 6140]
     assert all(lies_on(track, take) for take in takes)
 
 
@@ -92,10 +95,34 @@ def test_a_take_at_another_speed_is_where_the_track_was(speed: float) -> None:
     rough[5000:] = 0.0
     track = np.fft.irfft(rough, 60_000, axis=0).astype(np.float32)
     [(start, sound)] = Loopback(track, command(KIND.DECK_RATE, a=speed), on(frame=100)).run(24_000, [128]).end()
-    inner = slice(EDGE, -EDGE)
+    inner = slice(3 * EDGE, -3 * EDGE)
     assert abs(len(sound) - speed * (24_000 - 100 - DELAY)) < 500
     rest = sound[inner] - track[start : start + len(sound)][inner]
     assert decibels(np.sqrt(np.mean(rest**2)) / np.sqrt(np.mean(track**2))) < -60.0
+
+
+@pytest.mark.parametrize("speed", [0.7, 1.2])
+def test_a_take_made_under_keylock_is_brought_to_the_tracks_own_speed_at_its_pitch(speed: float) -> None:
+    track = tone(90_000, 330.0, 0.3)
+    track[:, 1] = 0.0
+    sent = [command(KIND.DECK_KEYLOCK, a=1), command(KIND.DECK_RATE, a=speed), on(frame=100)]
+    [made] = [*Loopback(track, *sent).run(60_000, [128]).taker_passes()]
+    assert made.stretched
+    start, sound = lay(made, RATE)
+    assert abs(len(sound) - speed * (60_000 - 100 - DELAY)) < 500 and start == 0
+    middle = sound[9600:-9600, 0]
+    level = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 18))
+    assert abs(int(level.argmax()) * RATE / (1 << 18) - 330.0) < 1.0
+    assert 0.15 < np.sqrt(np.mean(middle**2)) < 0.25
+
+
+def test_a_knock_under_keylock_is_where_the_track_was() -> None:
+    places = 10_000 + 0.8 * np.arange(60_000)
+    sound = noise(60_000, 6, 0.001)
+    sound[30_000:30_300] += noise(300, 7, 0.3)
+    start, laid = lay(Pass(1, places, sound, stretched=True), RATE)
+    energy = np.convolve(laid[:, 0] ** 2, np.ones(240))
+    assert start == 10_000 and abs(int(energy.argmax()) - 120 - 0.8 * 30_150) < 480
 
 
 def test_nobody_who_makes_takes_leaves_the_ring_alone_and_a_gap_ends_a_pass() -> None:
