@@ -13,6 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 import anyio

@@ -1,6 +1,6 @@
 """Stretching a take that was played to a slowed-down track at pitch: by a deck of its own, offline.
 
-    take, silence around it --deck with keylock, steered to be where the track was--> as long as the track, as high as played
+    take, silence around it --deck with keylock, steered to be where the track was--> as high as it was played
 
 Owner: the process that lays takes; it imports the kernel. Units: frames at the engine rate.
 """

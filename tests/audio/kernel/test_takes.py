@@ -7,6 +7,7 @@ from audio.commands import CommandKind, Commands, command, join
 from audio.host import KernelHost, SlotMemory
 from audio.kernel.layout import LOOK_AHEAD
 from audio.rings import BusReader, PlaceReader
+from audio.stretcher import STEP_FRAMES
 from audio.take_laying import lay
 from audio.taking import Pass, Taker
 from tests.audio.kernel.listening import Sound, decibels, noise, off, on, tone
@@ -37,6 +38,8 @@ class Loopback:
         done, turn = 0, 0
         while done < frames:
             size = min(sizes[turn % len(sizes)], DELAY, frames - done)
+            if self.host.frame % STEP_FRAMES == 0:
+                self.host.stretchers.step()
             back, self._played = self._played[:size], self._played[size:]
             self._played = np.concatenate([self._played, hear(self.host, back, [size])])
             done, turn = done + size, turn + 1
