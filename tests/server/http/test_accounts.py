@@ -44,21 +44,21 @@ async def add_track(parts: Parts, user: int = 1) -> str:
 async def test_a_key_is_tested_sealed_and_never_shown(
     parts: Parts, api: httpx2.AsyncClient, other: httpx2.AsyncClient, cloud: LalalaiSite
 ) -> None:
-    assert (await api.get("/api/settings")).json()["lalalai_key"] is False
-    wrong = await api.put("/api/settings/lalalai_key", json={"key": "wrong"})
+    assert (await api.get("/api/account/settings")).json()["lalalai_key"] is False
+    wrong = await api.put("/api/account/lalalai_key", json={"key": "wrong"})
     assert wrong.status_code == 422 and "licence key" in wrong.json()["error"]["message"]
     assert (await api.get("/api/lalalai/quota")).status_code == 409
-    kept = await api.put("/api/settings/lalalai_key", json={"key": f" {KEY}\n"})
+    kept = await api.put("/api/account/lalalai_key", json={"key": f" {KEY}\n"})
     assert kept.json() == {"minutes_left": 90.0}
     [row] = await parts.db.rows("SELECT id, lalalai_api_key FROM user_settings")
     assert KEY.encode() not in row["lalalai_api_key"]
     assert VAULT.open_text(row["lalalai_api_key"], "user_settings", "lalalai_api_key", row["id"]) == KEY
-    for path in ("/api/settings", "/api/lalalai/quota", "/api/lalalai/voices"):
+    for path in ("/api/account/settings", "/api/lalalai/quota", "/api/lalalai/voices"):
         assert KEY not in (await api.get(path)).text
-    assert (await api.get("/api/settings")).json()["lalalai_key"] is True
-    assert (await other.get("/api/settings")).json()["lalalai_key"] is False
+    assert (await api.get("/api/account/settings")).json()["lalalai_key"] is True
+    assert (await other.get("/api/account/settings")).json()["lalalai_key"] is False
     assert (await other.get("/api/lalalai/quota")).status_code == 409
-    assert (await api.delete("/api/settings/lalalai_key")).status_code == 204
+    assert (await api.delete("/api/account/lalalai_key")).status_code == 204
     assert (await api.get("/api/lalalai/quota")).status_code == 409
 
 
@@ -94,7 +94,7 @@ async def test_jobs_at_lalal_ai_need_a_key_and_take_what_the_user_chose(
     assert refused.status_code == 422 and "licence key" in refused.text
     await parts.accounts.keep(1, KEY)
     chosen = {"lalalai_splitter": "orion", "lalalai_dereverb": True, "lalalai_extraction_level": "mild"}
-    assert (await api.patch("/api/settings", json=chosen)).status_code == 200
+    assert (await api.patch("/api/account/settings", json=chosen)).status_code == 200
     job = (await api.post(f"/api/tracks/{track}/separate", json=ask)).json()
     row = (await parts.db.rows("SELECT engine, model, options FROM processing_jobs"))[0]
     assert (row["engine"], row["model"]) == ("lalalai", "multistem")
@@ -156,10 +156,10 @@ async def test_preferences_are_kept_and_fill_in_what_requests_leave_open(
 ) -> None:
     for bad in ({"separation_engine": "abacus"}, {"demucs_model": "x"}, {"analysis_features": ["smell"]},
                 {"nothing": 1}, {"lalalai_splitter": "auto"}, {"analyze_on_import": "yes"}):  # fmt: skip
-        assert (await api.patch("/api/settings", json=bad)).status_code == 422, bad
-    assert set((await api.get("/api/settings")).json()["settings"].values()) == {None}
+        assert (await api.patch("/api/account/settings", json=bad)).status_code == 422, bad
+    assert set((await api.get("/api/account/settings")).json()["settings"].values()) == {None}
     wishes = {"separation_engine": "spectral", "analysis_features": ["key", "tempo"], "analyze_on_import": False}
-    changed = (await api.patch("/api/settings", json=wishes)).json()["settings"]
+    changed = (await api.patch("/api/account/settings", json=wishes)).json()["settings"]
     assert changed == {**changed, **wishes} and changed["demucs_model"] is None
     jobs = JobService(parts.db, parts.library.storage.data)
     assert (await jobs.plans.separation(1, "", "", {}))[0] == "spectral"
@@ -168,9 +168,9 @@ async def test_preferences_are_kept_and_fill_in_what_requests_leave_open(
     ]
     with pytest.raises(BadRequest):
         await jobs.plans.features(1, ("smell",))
-    await api.patch("/api/settings", json={"analysis_features": None})
+    await api.patch("/api/account/settings", json={"analysis_features": None})
     assert await jobs.plans.features(1, ()) == []
-    assert set((await other.get("/api/settings")).json()["settings"].values()) == {None}
+    assert set((await other.get("/api/account/settings")).json()["settings"].values()) == {None}
 
 
 # ---- Spotify
@@ -218,13 +218,13 @@ async def test_an_account_is_connected_by_pkce_and_its_tokens_are_sealed(
     assert "playlist-read-private" in asked["scope"] and "verifier" not in str(asked)
     answer = await connected.connect(api, stranger)
     assert answer.status_code == 200 and "connected" in answer.text
-    assert (await api.get("/api/settings")).json()["spotify"] is True
+    assert (await api.get("/api/account/settings")).json()["spotify"] is True
     [row] = await connected.parts.db.rows("SELECT * FROM spotify_oauth_tokens")
     assert b"token" not in row["access_token"] and b"refresh" not in row["refresh_token"]
     found = await api.post("/api/spotify/fetch", json={"url": f"spotify:playlist:{LIST}"})
     assert found.status_code == 200 and len(found.json()["metadata"]["tracks"]) == 3
     assert (await api.delete("/api/spotify/account")).status_code == 204
-    assert (await api.get("/api/settings")).json()["spotify"] is False
+    assert (await api.get("/api/account/settings")).json()["spotify"] is False
     gone = await api.post("/api/spotify/fetch", json={"url": f"spotify:playlist:{LIST}"})
     assert gone.json()["error"]["code"] == "spotify_not_set"
 
@@ -251,7 +251,7 @@ async def test_a_login_works_once_in_time_and_with_its_own_verifier(
     assert await back(asked["state"], "", error="access_denied") == 422
     page = await stranger.get("/api/spotify/callback", params={"state": "<script>alert(1)</script>", "error": "<b>"})
     assert "<script>" not in page.text and "<b>" not in page.text
-    assert (await api.get("/api/settings")).json()["spotify"] is False
+    assert (await api.get("/api/account/settings")).json()["spotify"] is False
     connected.parts.spotify_accounts = SpotifyAccounts(connected.parts.db, VAULT, "")
     assert (await api.post("/api/spotify/login")).json()["error"]["code"] == "spotify_not_set"
 
