@@ -6,9 +6,9 @@ Owner: the event loop; `ClockSurface.run` is one task. Units: BPM, beats, second
     MIDI clock in --> clock process --> /session/tempo, and with /clock/in/transport the deck in focus
     Link <--> /session/tempo, and with /link/start_stop the deck in focus
 
-Where the deck has a beat grid, the clock's beats are the grid's and its tempo is the deck's; elsewhere beats are counted
-from the start of the track. The line is told anew only when the music does something else: where the playhead is is
-known to a millisecond or so, and a line that followed that would make the clock tremble.
+Where the deck has a beat grid, the clock's beats are the grid's and its tempo is the deck's; elsewhere beats are
+counted from the start of the track. The line is told anew only when the music does something else: where the playhead
+is is known to a millisecond or so, and a line that followed that would make the clock tremble.
 """
 
 import logging
