@@ -11,28 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from control import travel
-from control.control import VELOCITY, Control, Kind, UnknownControl, Value
+from control.control import Control, Kind, UnknownControl, Value
 from control.feedback import Feedback, to_travel
 from control.gestures import Gestures
 from control.layers import Layers
 from control.lights import Lights
 from control.mapping import DeviceMapping, sources_of
-from control.mapping_entry import Gesture, MapEntry, Mode, Takeover
+from control.mapping_entry import Gesture, MapEntry, Mode
+from control.midi_hands import Hands, key_of
 from control.midi_messages import MidiMessage
 from control.midi_source import Source, SourceKind
 from control.midi_touch import PARAMETER_NUMBERS, Touch, Touches
-from control.relative import Acceleration, clicks
-from control.takeover import Pickup
-
-SETTLE_S: Final = 0.05
-"""A value asked for so recently counts as the control's value, though its echo has not come yet."""
-
-_TOUCH: Final = "/touch"
-_SCRATCH: Final = "/scratch"
-"""What a wheel does: a scratch is where the hand is since it touched the record."""
-
-_Key = tuple[Source, str, str]
-"""A line: its source, path and layer."""
 
 _FINGER: Final = frozenset({Mode.TOGGLE, Mode.MOMENTARY, Mode.SET})
 """Modes that wait for a gesture."""
@@ -72,11 +61,7 @@ class MidiDevice:
         self._entries: dict[Source, list[MapEntry]] = {}
         self._wanted: dict[Hashable, frozenset[Gesture]] = {}
         self._held: dict[Source, list[MapEntry]] = {}
-        self._pickups: dict[_Key, Pickup] = {}
-        self._turning: dict[Source, Acceleration] = {}
-        self._hands: dict[str, float] = {}
-        self._asked: dict[str, tuple[Value, float]] = {}
-        self._movers: dict[str, _Key] = {}
+        self._hands = Hands(value_of)
         self._moving: dict[str, list[MapEntry]] = {}
         self._lights = Lights()
         self._focus = "1"
@@ -97,15 +82,14 @@ class MidiDevice:
         layers = Layers(mapping.layers if mapping else ())
         layers.take_over(self.layers)
         self.layers = layers
-        kept = {_key(entry) for entries in self._entries.values() for entry in entries}
-        self._pickups = {key: pickup for key, pickup in self._pickups.items() if key in kept}
+        self._hands.keep({key_of(entry) for entries in self._entries.values() for entry in entries})
         self._held = {source: entries for source, entries in self._held.items() if source in self._entries}
         self._index(self._focus)
         self.feedback.keep(self._lights.targets)
 
     def take(self, entry: MapEntry, place: float | None = None) -> None:
         """Give an entry's control to its knob, which stands at `place`: it was just learned, under the hand."""
-        self._pickup(entry).take(place)
+        self._hands.pickup(entry).take(place)
 
     def layer_for_learning(self) -> str:
         """Return the layer that a line learned now belongs to: the topmost that is on."""
@@ -208,8 +192,8 @@ class MidiDevice:
         if touch.pressed is None or not self._is_button(source):
             place = to_travel(touch.value, touch.top)
             for entry in self._entries[source]:
-                if entry not in effective and (pickup := self._pickups.get(_key(entry))) is not None:
-                    pickup.elsewhere(place)
+                if entry not in effective:
+                    self._hands.elsewhere(entry, place)
         self._note_shown(source, touch)
         return moves
 
@@ -237,7 +221,7 @@ class MidiDevice:
             control = entry.control(focus)
         except UnknownControl:
             return []
-        value = self._value(entry, control, touch, now)
+        value = self._hands.value(entry, control, touch, now)
         if value is None:
             return []
         moves = [self._ask(entry, control, value, now)]
@@ -261,98 +245,8 @@ class MidiDevice:
         return moves
 
     def _ask(self, entry: MapEntry, control: Control, value: Value, now: float) -> Move:
-        if control.path.endswith(_TOUCH) and value:
-            self._hands.pop(control.path.removesuffix(_TOUCH) + _SCRATCH, None)
-        if entry.mode is not Mode.JOG:
-            self._asked[control.path] = (value, now)
-            self._movers[control.path] = _key(entry)
+        self._hands.asks(entry, control, value, now)
         return Move(control.path, value, entry)
-
-    def _value(self, entry: MapEntry, control: Control, touch: Touch, now: float) -> Value | None:
-        match entry.mode:
-            case Mode.SET:
-                return entry.value
-            case Mode.TOGGLE:
-                return self._toggled(entry, control, now)
-            case Mode.MOMENTARY:
-                if control.unit == VELOCITY and touch.source.kind is SourceKind.NOTE:
-                    place = to_travel(touch.value, touch.top)
-                    return travel.value_at(control, travel.to_number(place, entry.low, entry.high, entry.curve))
-                return travel.value_at(control, entry.high)
-            case Mode.RELATIVE | Mode.JOG:
-                turned = self._turns(entry, touch)
-                if not turned:
-                    return None
-                turning = self._turning.setdefault(entry.source, Acceleration())
-                turned *= turning.factor(round(turned) or 1, entry.acceleration, now)
-                if entry.mode is Mode.JOG:
-                    moved = float(turned * entry.step if entry.high >= entry.low else -turned * entry.step)
-                    return self._followed(control.path, moved)
-                return self._turned(entry, control, turned, now)
-            case Mode.ABSOLUTE:
-                if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM) and not touch.pressed:
-                    return None  # velocity sets the value, letting go does not
-                return self._placed(entry, control, to_travel(touch.value, touch.top), now)
-
-    def _followed(self, path: str, moved: float) -> float:
-        """Return a movement, or where the hand is by now on a record that it holds."""
-        if not path.endswith(_SCRATCH):
-            return moved
-        self._hands[path] = self._hands.get(path, 0.0) + moved
-        return self._hands[path]
-
-    def _turns(self, entry: MapEntry, touch: Touch) -> float:
-        """Return how many clicks a touch is: what an encoder says, or one for the press of a button."""
-        if touch.source.kind in (SourceKind.NOTE, SourceKind.PROGRAM, SourceKind.SYSEX):
-            return 1.0 if touch.pressed else 0.0
-        return float(clicks(touch.value, entry.encoding, (touch.top + 1) // 2))
-
-    def _toggled(self, entry: MapEntry, control: Control, now: float) -> Value:
-        current = self._current(control, now)
-        if control.kind is Kind.CHOICE:
-            index = int(travel.number_of(control, current)) if current is not None else -1
-            return control.choices[(index + 1) % len(control.choices)]
-        number = entry.low if current is None else travel.number_of(control, current)
-        at_high = abs(number - entry.high) < abs(number - entry.low)
-        return travel.value_at(control, entry.low if at_high else entry.high)
-
-    def _turned(self, entry: MapEntry, control: Control, turned: float, now: float) -> Value:
-        current = self._current(control, now)
-        number = entry.low if current is None else travel.number_of(control, current)
-        if control.kind is Kind.CHOICE:
-            step = 1 if turned > 0 else -1
-            return travel.value_at(control, number + (step if entry.high >= entry.low else -step))
-        if control.kind in (Kind.TOGGLE, Kind.TRIGGER):
-            return travel.value_at(control, entry.high if turned > 0 else entry.low)
-        place = travel.to_travel(number, entry.low, entry.high, entry.curve)
-        place = min(max(place + turned * entry.step, 0.0), 1.0)
-        # rounded, so that clicks there and back end exactly where they began
-        return travel.value_at(control, round(travel.to_number(place, entry.low, entry.high, entry.curve), 9))
-
-    def _placed(self, entry: MapEntry, control: Control, place: float, now: float) -> Value | None:
-        current = self._current(control, now)
-        if current is not None and control.kind in (Kind.CONTINUOUS, Kind.CHOICE):
-            stands = travel.to_travel(travel.number_of(control, current), entry.low, entry.high, entry.curve)
-            pickup = self._pickup(entry)
-            if entry.takeover is Takeover.SCALE:
-                scaled = pickup.scale(place, stands)
-                if scaled is None:
-                    return None
-                place = scaled
-            elif not pickup.move(place, stands) and entry.takeover is Takeover.PICKUP:
-                return None
-        value = travel.value_at(control, travel.to_number(place, entry.low, entry.high, entry.curve))
-        return None if control.kind is not Kind.CONTINUOUS and value == current else value
-
-    def _current(self, control: Control, now: float) -> Value | None:
-        asked = self._asked.get(control.path)
-        if asked is not None and now - asked[1] <= SETTLE_S:
-            return asked[0]
-        value = self._value_of(control.path)
-        return 0 if value is None and control.kind is Kind.TRIGGER else value
-
-    def _pickup(self, entry: MapEntry) -> Pickup:
-        return self._pickups.setdefault(_key(entry), Pickup())
 
     def _gestures_of(self, source: Hashable) -> frozenset[Gesture]:
         return self._wanted.get(source, frozenset())
@@ -371,19 +265,7 @@ class MidiDevice:
         """Note that a control has a new value; `own` if this port asked for it."""
         if focus != self._focus:
             self._index(focus)
-        asked = self._asked.get(path)
-        if asked is not None and (not own or value == asked[0]):
-            del self._asked[path]
-        mover = self._movers.get(path) if own else None
-        for entry in self._moving.get(path, ()):
-            pickup = self._pickups.get(_key(entry)) if entry.mode is Mode.ABSOLUTE else None
-            if pickup is None:
-                continue
-            is_mover = _key(entry) == mover
-            if not (is_mover and entry.takeover is Takeover.SCALE):
-                control = entry.control(focus)
-                stands = travel.to_travel(travel.number_of(control, value), entry.low, entry.high, entry.curve)
-                pickup.echo(stands, is_mover)
+        self._hands.changed(path, value, own, self._moving.get(path, ()), focus)
         for target in self._lights.of(path):
             self._light(target, path, value)
 
@@ -428,7 +310,3 @@ class MidiDevice:
             self.feedback.stands_at(source, None)
             if not touch.pressed:
                 self._light(source)
-
-
-def _key(entry: MapEntry) -> _Key:
-    return entry.source, entry.path, entry.layer

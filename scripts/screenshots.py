@@ -36,7 +36,8 @@ def main() -> int:
         track = _furnish(program)
         page = browser.open_page(program.login_url)
         for theme in ("dark", "light"):
-            page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+            page.set_viewport_size({"width": 1440, "height": 900})
+            page.evaluate("theme => { localStorage.setItem('theme', theme); location.hash = 'play' }", theme)
             page.reload()
             browser.wait_for_show(page)
             for size, (width, height) in SIZES.items():
@@ -87,7 +88,7 @@ def _shrink(path: Path) -> None:
     except ImportError:
         return  # then it is larger
     with Image.open(path) as picture:
-        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Owner: one request each.
 
 from __future__ import annotations
 
-from html import escape
+import html
 from typing import Any, Final
 
 import msgspec
@@ -123,9 +123,8 @@ async def spotify_back(call: Call) -> Response:
         said, status = "Your Spotify account is connected.", 200
     except ServerError as error:
         said, status = str(error), error.http_status
-    page = (
-        f'<!doctype html><meta charset="utf-8"><title>Spotify</title><p>{escape(said)}</p><p><a href="/">Back</a></p>'
-    )
+    page = f'<!doctype html><meta charset="utf-8"><title>Spotify</title><p>{html.escape(said)}</p>'
+    page += '<p><a href="/">Back</a></p>'
     return HTMLResponse(page, status, {"Cache-Control": "no-store"})
 
 
@@ -144,8 +143,8 @@ async def old_cancel(call: Call) -> dict[str, Any]:
 ROWS: Final = (
     Row("GET", "/api/account/settings", get_settings, "Your own settings, and which accounts are connected",
         UserSettings, tag="accounts"),
-    Row("PATCH", "/api/account/settings", patch_settings, "Change your own settings; null is the program's",
-        UserSettings, dict[str, Any], tag="accounts"),
+    Row("PATCH", "/api/account/settings", patch_settings,
+        "Change your own settings; null is what the program is set to", UserSettings, dict[str, Any], tag="accounts"),
     Row("PUT", "/api/account/lalalai_key", put_key, "Test a licence key of lalal.ai and keep it", Quota, KeyNew,
         rate="heavy", tag="accounts"),
     Row("DELETE", "/api/account/lalalai_key", delete_key, "Forget the licence key", status=204, tag="accounts"),

@@ -251,7 +251,7 @@ async def test_a_reference_cut_short_plays_as_far_as_it_goes(engine: EngineClien
 async def test_a_stem_cut_short_under_the_engine_leaves_the_mix_playing_there(
     engine: EngineClient, tmp_path: Path
 ) -> None:
-    song = np.tile(music(10), (4, 1))
+    song = np.tile(music(10), (8, 1))
     names = {0: tmp_path / "vocals.flac", 3: tmp_path / "other.flac"}
     for slot, path in names.items():
         store(path, song * (0.25 if slot == 0 else 0.75))
@@ -264,7 +264,7 @@ async def test_a_stem_cut_short_under_the_engine_leaves_the_mix_playing_there(
     report = await until_status(engine, lambda report: any("vocals" in text for text in report.messages))
     assert report.pid == before.pid and engine.clock().frame > start
     await until_status(engine, lambda report: report.decks[0].slots[0].ready == 1)
-    start = await play_from(engine, 0, 30 * 48_000)
+    start = await play_from(engine, 0, 70 * 48_000)
     heard = await record(engine, start, 24_000)
     # The song repeats itself every ten seconds.
     meant = at_engine(store(tmp_path / "b.flac", song[: 20 * 44_100]))[10 * 48_000 : 10 * 48_000 + 24_000]

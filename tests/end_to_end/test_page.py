@@ -83,12 +83,12 @@ def test_a_pad_is_filled_and_heard_and_a_loop_typed_in_practice_plays(
 ) -> None:
     spectral.set("/deck/1/play", 0)
     page.get_by_role("navigation", name="Views").get_by_role("button", name="Pads").click()
-    page.get_by_role("button", name="Copper Line on pad 1", exact=True).click()
+    page.get_by_role("button", name="Copper Line, Mix on pad 1", exact=True).click()
     until("the pad", lambda: spectral.control("/pad/1/status") == "ready")
     with Page(spectral, "audio") as ears:
         assert rms(ears.listen(0.5)) < 1e-4
         page.get_by_role("button", name="Full level").click()
-        page.get_by_role("button", name="Pad 1: ").click()
+        page.get_by_role("button", name="Pad 1: Copper Line").click()
         assert rms(ears.listen(1.0)) > 1e-3
         page.get_by_role("button", name="Stop pads").click()
         until("silence", lambda: rms(ears.listen(0.3)) < 1e-4)

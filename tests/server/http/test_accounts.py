@@ -137,6 +137,20 @@ async def test_only_the_worker_at_the_job_gets_the_key(
     assert (await api.get(f"/api/worker/jobs/{job}/secrets")).status_code == 403, "an API token is no worker's"
 
 
+async def test_a_worker_of_downloads_hears_tracks_that_go_to_lalal_ai_and_no_others(
+    parts: Parts, api: httpx2.AsyncClient, cloud: LalalaiSite
+) -> None:
+    await parts.accounts.keep(1, KEY)
+    parts.workers.tokens["good"] = FakeIdentity("good", frozenset({"download"}))
+    theirs, ours = await add_track(parts), await add_track(parts)
+    await api.post(f"/api/tracks/{theirs}/separate", json={"engine": "lalalai"})
+    await api.post(f"/api/tracks/{ours}/separate", json={"engine": "spectral"})
+    async with client_of(parts, headers={"Authorization": "Bearer good"}) as worker:
+        allowed = await worker.get(f"/api/worker/tracks/{theirs}/pcm")
+        refused = await worker.get(f"/api/worker/tracks/{ours}/pcm")
+    assert (allowed.status_code, refused.status_code) == (409, 403), "the first has only no audio in this test"
+
+
 async def test_preferences_are_kept_and_fill_in_what_requests_leave_open(
     parts: Parts, api: httpx2.AsyncClient, other: httpx2.AsyncClient, cloud: LalalaiSite
 ) -> None:
