@@ -79,10 +79,10 @@ class TakeKeeper:
             return []
         client = self._client()
         self._tracks.update({deck.token: deck.track_id for deck in self._show.state.decks if deck.token})
-        if client is not self._engine:
-            left = self._end()
+        if client is None or client is not self._engine:
+            going, left = self._taker is not None, self._end()
             self._engine = client
-            if left or client is None:
+            if going or client is None:
                 self._fail("The engine was lost while takes were made: turn recording on again")
                 return left
         if self._taker is None:

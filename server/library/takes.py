@@ -21,13 +21,15 @@ import msgspec
 
 from audio.source import PadSource
 from server.db import Database, Queries
-from server.errors import NotFound
+from server.errors import BadRequest, NotFound
 from server.library import tracks
 from server.library.storage import Storage, full_disk_is_our_error
 
 FOLDER: Final = PurePosixPath("takes")
 KEPT: Final = 8
 """So many takes of a song are kept, the newest, and the chosen one and those that have a name beside them."""
+
+LONGEST_NAME: Final = 200
 
 
 class Take(msgspec.Struct, frozen=True):
@@ -124,6 +126,8 @@ def _publish(made: Path, target: Path) -> None:
 
 async def change(db: Database, take_id: UUID, user_id: int, wanted: TakeChange) -> Take:
     """Name or choose a take. Raises NotFound, BadRequest."""
+    if wanted.name is not msgspec.UNSET and len(wanted.name.strip()) > LONGEST_NAME:
+        raise BadRequest(f"The name of a take has {LONGEST_NAME} characters at most.")
     async with db.transaction() as tx:
         track_id = await tx.value(
             "SELECT track_id FROM track_takes WHERE id = $1 AND user_id = $2 FOR UPDATE", take_id, user_id

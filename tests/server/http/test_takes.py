@@ -29,12 +29,8 @@ async def test_takes_of_a_track(
     assert (await api.patch(path, json={"chosen": True, "name": "solo"})).json()["name"] == "solo"
     assert (await api.patch(path, json={"volume": 1})).status_code == 422
     assert (await api.patch(path, json={"name": "x" * 300})).status_code == 422
-    for ask in (
-        other.get(f"{path}/audio"),
-        other.patch(path, json={}),
-        other.delete(path),
-        api.delete(f"/api/takes/{uuid4()}"),
-    ):
+    theirs = other.get(f"{path}/audio"), other.patch(path, json={}), other.delete(path)
+    for ask in (*theirs, api.delete(f"/api/takes/{uuid4()}")):
         assert (await ask).status_code == 404
     assert (await api.delete(path)).status_code == 204
     assert (await api.get(f"/api/tracks/{track}/takes")).json() == {"takes": []}

@@ -1,4 +1,4 @@
-"""The switches of takes: one deck at a time, and the engine hears which; levels are rows that come back with the song."""
+"""The switches of takes: one deck at a time, and the engine hears which; levels come back with the song."""
 
 from audio.commands import CommandKind as Kind
 from control.registry import FOCUSED
