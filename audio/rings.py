@@ -109,11 +109,11 @@ BUS_RING: Final = _lined(
 frame `since`. What lies on a frame was made `delay_frames` before it."""
 
 PLACE: Final = np.dtype(
-    [("place", "<f8"), ("token", "<u8"), ("speed", "<f4"), ("stretched", "<i4")],
+    [("place", "<f8"), ("token", "<u8"), ("speed", "<f4"), ("pitch", "<f4")],
     align=True,
 )
 """Where a deck was in its track on an engine frame: in track frames, in which track (`token`, 0 where it did not
-sound), how far it moves in a frame, and whether pitch was kept or moved apart from that."""
+sound), how far it moves in a frame, and how many times as high as the track it is heard."""
 
 PLACE_RING: Final = _lined(
     [

@@ -2,7 +2,7 @@
 
     pass --at the recorded speed--> frame for frame
          --at another, pitch gone with it--> resampled by the deck's own speed: as high as the track was, to the track
-         --at another, pitch kept (keylock)--> stretched: as high as it was played
+         --keylock, or another pitch--> stretched: under the same keylock and pitch it sounds as it was played
 
     python -m audio.take_laying FOLDER RATE       lays the pass that is kept in FOLDER, in a process of its own
 
@@ -20,12 +20,8 @@ import numpy as np
 
 from audio.errors import AudioError, StorageFull
 from audio.flac import FlacWriter, gain_for
+from audio.take_message import FULL, TAKE_NAME, Laid, kept_pass
 from audio.taking import Float32, Float64, Pass
-
-FULL: Final = 3
-"""Exit status where the disk is full."""
-PASS_NAME: Final = "pass.npz"
-TAKE_NAME: Final = "take.flac"
 
 FADE_S: Final = 0.005
 """Both ends of a take fade over this, so that a pass that was cut out of playing does not click."""
@@ -40,11 +36,11 @@ def lay(made: Pass, rate: int) -> tuple[int, Float32]:
     places = made.places
     start, stop = int(np.ceil(places[0] - _EXACT)), int(np.floor(places[-1] + _EXACT)) + 1
     whole = np.arange(len(places)) + start
-    if len(places) == stop - start and np.abs(places - whole).max() < _EXACT:
+    if not made.stretched and len(places) == stop - start and np.abs(places - whole).max() < _EXACT:
         sound = made.sound.copy()
     else:
         at = np.interp(np.arange(start, stop), places, np.arange(len(places)))
-        sound = _stretched(made.sound, at, rate) if made.stretched else _resample(made.sound, at)
+        sound = _stretched(made, at, rate) if made.stretched else _resample(made.sound, at)
     _fade(sound, round(FADE_S * rate))
     if start < 0:
         start, sound = 0, sound[-start:]
@@ -58,10 +54,10 @@ def _fade(sound: Float32, frames: int) -> None:
     sound[len(sound) - frames :] *= ramp[::-1]
 
 
-def _stretched(sound: Float32, at: Float64, rate: int) -> Float32:
+def _stretched(made: Pass, at: Float64, rate: int) -> Float32:
     from audio.take_stretching import stretch  # the kernel is loaded when a take needs it
 
-    return stretch(sound, at, rate)
+    return stretch(made.sound, at, 1.0 / made.pitch, rate)
 
 
 def _resample(sound: Float32, at: Float64) -> Float32:
@@ -103,29 +99,13 @@ def store(path: Path, start: int, sound: Float32, rate: int) -> float:
     return gain
 
 
-class Laid(msgspec.Struct, frozen=True):
-    """What the process answers: first and last track frame of the take, and the gain of its file."""
-
-    start: int
-    stop: int
-    gain: float
-
-
-def keep_pass(folder: Path, made: Pass) -> None:
-    """Write a pass to a folder for the process that lays it. Raises OSError."""
-    np.savez(
-        folder / PASS_NAME, token=np.uint64(made.token), places=made.places, sound=made.sound, stretched=made.stretched
-    )
-
-
 def main() -> int:
     """Lay the pass in a folder; return the exit status."""
     folder, rate = Path(sys.argv[1]), int(sys.argv[2])
     with contextlib.suppress(OSError):
         os.nice(10)
     try:
-        with np.load(folder / PASS_NAME) as kept:
-            made = Pass(int(kept["token"]), kept["places"], kept["sound"], bool(kept["stretched"]))
+        made = kept_pass(folder)
         start, sound = lay(made, rate)
         gain = store(folder / TAKE_NAME, start, sound, rate)
     except StorageFull:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from audio.commands import CommandKind, command, join
+from audio.commands import PITCH_LIMITS, CommandKind, command, join
 from audio.flac import gain_for
 from audio.host import KernelHost, SlotMemory
 from audio.taking import Float32, Float64
@@ -19,8 +19,9 @@ _LEAD_S: Final = 0.5
 """The deck plays so long before the take, for the stretcher to be there when it begins."""
 
 
-def stretch(sound: Float32, at: Float64, rate: int) -> Float32:
-    """Return (len(at), 2): what `sound` is like at its frames `at`, which grow, at its own pitch."""
+def stretch(sound: Float32, at: Float64, pitch: float, rate: int) -> Float32:
+    """Return (len(at), 2): what `sound` is like at its frames `at`, which grow, `pitch` times as high."""
+    semitones = float(np.clip(12.0 * np.log2(pitch), *PITCH_LIMITS))
     lead = round(_LEAD_S * rate)
     gain = np.float32(1.0 / (2.0 * gain_for(float(np.abs(sound).max(initial=0.0)))))
     host = KernelHost(rate)
@@ -29,6 +30,7 @@ def stretch(sound: Float32, at: Float64, rate: int) -> Float32:
     before = int(lead / pace) // _BLOCK * _BLOCK
     sent = [
         command(CommandKind.DECK_ASSIGN, a=1), command(CommandKind.DECK_KEYLOCK, a=1),
+        command(CommandKind.DECK_PITCH, a=semitones),
         command(CommandKind.DECK_RATE, a=pace), command(CommandKind.DECK_SEEK, a=lead + at[0] - before * pace),
         command(CommandKind.DECK_PLAY, a=1),
     ]  # fmt: skip

@@ -23,24 +23,31 @@ SHORTEST_S: Final = 0.1
 """A pass that is shorter is none: a deck that was only touched."""
 LONGEST_S: Final = 1800.0
 """A pass that is longer goes on as another one."""
+_SAME: Final = 2e-3
+"""Pitches that are as near as this are one: three cents."""
 _JUMP: Final = 1.0
 """Track frames by which a playhead that only moves is never off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass: `sound` (n, 2) was played while the track `token` was at `places` (n,), which grow; `stretched` says
-    whether keylock or a pitch was on."""
+    """One pass: `sound` (n, 2) was played while the track `token` was at `places` (n,), which grow, and was heard
+    `pitch` times as high as it is."""
 
     token: int
     places: Float64
     sound: Float32
-    stretched: bool
+    pitch: float
 
     @property
     def speed(self) -> float:
         """The mean speed of the pass, in track frames a frame."""
         return float(self.places[-1] - self.places[0]) / max(1, len(self.places) - 1)
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the track was heard at another pitch than its speed gives it: keylock was on, or a pitch set."""
+        return abs(self.pitch / max(self.speed, 1e-9) - 1.0) > _SAME
 
 
 class Taker:
@@ -81,8 +88,8 @@ class Taker:
             return []
         told = np.concatenate([part[0] for part in parts])
         sound = np.concatenate([part[1] for part in parts])
-        stretched = bool(np.mean(told["stretched"]) > 0.5)
-        return [Pass(int(told["token"][0]), told["place"].astype(np.float64), sound, stretched)]
+        pitch = float(np.median(told["pitch"]))
+        return [Pass(int(told["token"][0]), told["place"].astype(np.float64), sound, pitch)]
 
     def _split(self, told: npt.NDArray[Any], sound: Float32) -> list[Pass]:
         """Put frames that follow each other where they belong; return the passes that end before or in them."""

@@ -20,7 +20,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from audio.client import EngineClient
-from audio.take_laying import FULL, TAKE_NAME, Laid, keep_pass
+from audio.take_message import FULL, TAKE_NAME, Laid, keep_pass
 from audio.taking import Pass, Taker
 from server.errors import ServerError, StorageFull
 from server.library.storage import full_disk_is_our_error
@@ -35,6 +35,9 @@ LOOK_S: Final = 0.2
 """Between two looks at the rings, which hold ten times as much."""
 PATIENCE_S: Final = 2.0
 """An input that has not come by then is not there; what was played last has come back by then."""
+
+LAYING_S: Final = 120.0
+"""The longest pass is laid by then, resampled and all."""
 
 
 class Shelf(Protocol):
@@ -109,7 +112,11 @@ class TakeKeeper:
         return taker.end() if taker is not None else []
 
     async def _keep(self, made: Pass, track_id: str, rate: int) -> None:
-        """Lay a pass and give it to the library."""
+        """Lay a pass and give it to the library, also while the server ends."""
+        with anyio.CancelScope(shield=True), anyio.move_on_after(LAYING_S):
+            await self._lay(made, track_id, rate)
+
+    async def _lay(self, made: Pass, track_id: str, rate: int) -> None:
         folder = await self._library.new_scratch()
         try:
             with full_disk_is_our_error():

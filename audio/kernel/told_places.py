@@ -39,12 +39,15 @@ def lay_places(k: Any, deck: Any, at: int, count: int, sounds: bool) -> None:
     """
     head = deck.heads[0]
     place, speed = place_of(head), deck.rate.value
+    pitch = speed
+    if head.stretch > 0.5:
+        pitch = deck.stretch.factor if deck.stretch.keylock else deck.stretch.factor * speed
     for n in range(count):
         told = record_at(k.place_ring + _SAMPLES + _SIZE * ((k.frame + at + n) & (BUS_CAPACITY - 1)), _Place)
         told.place = place + speed * n
         told.token = deck.tapes[head.tape].token if sounds else 0
         told.speed = speed
-        told.stretched = 1 if head.stretch > 0.5 else 0
+        told.pitch = pitch
 
 
 @compiled

@@ -119,11 +119,21 @@ def test_a_take_made_under_keylock_is_brought_to_the_tracks_own_speed_at_its_pit
     assert 0.15 < np.sqrt(np.mean(middle**2)) < 0.25
 
 
+def test_a_take_made_to_a_transposed_track_is_in_the_tracks_own_key() -> None:
+    track = tone(90_000, 330.0, 0.3)
+    [made] = Loopback(track, command(KIND.DECK_PITCH, a=2), on(frame=100)).run(60_000, [128]).taker_passes()
+    assert made.stretched and made.pitch == pytest.approx(2 ** (2 / 12))
+    start, sound = lay(made, RATE)
+    middle = sound[9600:-9600, 0]
+    level = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 18))
+    assert abs(int(level.argmax()) * RATE / (1 << 18) - 330.0) < 1.0 and start == 0
+
+
 def test_a_knock_under_keylock_is_where_the_track_was() -> None:
     places = 10_000 + 0.8 * np.arange(60_000)
     sound = noise(60_000, 6, 0.001)
     sound[30_000:30_300] += noise(300, 7, 0.3)
-    start, laid = lay(Pass(1, places, sound, stretched=True), RATE)
+    start, laid = lay(Pass(1, places, sound, 1.0), RATE)
     energy = np.convolve(laid[:, 0] ** 2, np.ones(240))
     assert start == 10_000 and abs(int(energy.argmax()) - 120 - 0.8 * 30_150) < 480
 

@@ -9,6 +9,7 @@ from control.registry import ALIASES, REGISTRY, resolve
 from control.tables.practice import mode_rows, practice_rows, stem_practice_rows
 from control.tables.sampler import sampler_rows
 from control.tables.setlist import setlist_rows
+from control.tables.takes import take_rows
 from control.tables.transport import stem_loop_rows, tempo_rows, transport_rows
 from server.session import facts
 from server.session.controls import HANDLERS
@@ -224,6 +225,7 @@ def test_measuring_the_input_sounds_the_noise_and_says_so():
 def test_no_control_is_dead_or_untested():
     tested = {row[0] for row in numbers()} | {"/mixer/auto_gain/target", "/practice/input/measure"} | set(REMEMBERED)
     tested |= {"/session/tap"}  # by test_tapping
+    tested |= {row.path for deck in range(1, 5) for row in take_rows(deck)}  # by test_taking
     tested |= {f"/deck/{deck}/{name}" for deck in range(1, 5) for name in TRANSPORT}
     tested |= PERFORMED | PRACTISED | set(SAMPLING)  # those of the sampler in test_sampling.py
     tested |= {row.path for row in setlist_rows() if row.is_writable}  # by test_setlist_player
