@@ -251,7 +251,7 @@ class Library:
 
     async def delete(self, track_id: UUID, user_id: int) -> None:
         """Remove a track with its jobs, stems and files. Raises NotFound."""
-        if not await self._db.execute("DELETE FROM tracks WHERE id = $1 AND user_id = $2", track_id, user_id):
+        if not await tracks.remove(self._db, track_id, user_id):
             raise NotFound
         self._untidy.set()
         self._tell(track_id, user_id, "removed")
