@@ -25,6 +25,9 @@ _NATIVE: Final = (datetime.datetime, datetime.date, bytes, uuid.UUID)
 _GIVE_UP_S: Final = 5.0
 """How long an unwinding task waits for a connection that no longer answers."""
 
+_DEADLOCKS: Final = 3
+"""How often a statement by itself is run again after a deadlock, which undoes one of two."""
+
 _ACQUIRE_S: Final = 10.0
 _LISTEN_BACKLOG: Final = 1024
 
@@ -244,6 +247,13 @@ class Database(Queries):
             await pool.close()
         if scope.cancelled_caught:
             pool.terminate()
+
+    async def execute(self, query: str, *args: object) -> int:
+        """Run `query` by itself and return how many rows it touched. One that a deadlock undid is run again."""
+        for _ in range(_DEADLOCKS):
+            with suppress(asyncpg.DeadlockDetectedError):
+                return await super().execute(query, *args)
+        return await super().execute(query, *args)
 
     @asynccontextmanager
     async def _raw(self) -> AsyncIterator[Any]:

@@ -252,7 +252,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "OSCQuery", partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(kept.begin, "MIDI", midi.run)
         await tasks.start(kept.begin, "recording", recording.run)
-        await tasks.start(kept.begin, "takes", TakeKeeper(show, lambda: deckhand.client, library).run)
+        await tasks.start(
+            kept.begin, "takes", TakeKeeper(show, lambda: deckhand.client, library, library.workplace).run
+        )
         await tasks.start(kept.begin, "the way to the input", RoundTrip(show, lambda: deckhand.client).run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))

@@ -36,26 +36,28 @@ LOOK_S: Final = 0.2
 PATIENCE_S: Final = 2.0
 """An input that has not come by then is not there; what was played last has come back by then."""
 
-LAYING_S: Final = 120.0
-"""The longest pass is laid by then, resampled and all."""
-
 
 class Shelf(Protocol):
     """The library as takes need it."""
 
-    async def new_scratch(self) -> Path: ...
-    async def drop_scratch(self, folder: Path) -> None: ...
     async def add_take(
         self, track_id: UUID, made: Path, span_s: tuple[float, float], rate: float, *, keylock: bool, gain: float
     ) -> None: ...
 
 
+class Bench(Protocol):
+    """Folders to work in, which nobody tidies away meanwhile."""
+
+    async def new_scratch(self) -> Path: ...
+    async def drop_scratch(self, folder: Path) -> None: ...
+
+
 class TakeKeeper:
     """See the module. Thread-safe: no."""
 
-    def __init__(self, show: Show, client: Callable[[], EngineClient | None], library: Shelf) -> None:
+    def __init__(self, show: Show, client: Callable[[], EngineClient | None], library: Shelf, bench: Bench) -> None:
         """`client` gives the engine that plays."""
-        self._show, self._client, self._library = show, client, library
+        self._show, self._client, self._library, self._bench = show, client, library, bench
         self._engine: EngineClient | None = None
         self._taker: Taker | None = None
         self._tracks: dict[int, str] = {}
@@ -112,12 +114,8 @@ class TakeKeeper:
         return taker.end() if taker is not None else []
 
     async def _keep(self, made: Pass, track_id: str, rate: int) -> None:
-        """Lay a pass and give it to the library, also while the server ends."""
-        with anyio.CancelScope(shield=True), anyio.move_on_after(LAYING_S):
-            await self._lay(made, track_id, rate)
-
-    async def _lay(self, made: Pass, track_id: str, rate: int) -> None:
-        folder = await self._library.new_scratch()
+        """Lay a pass and give it to the library."""
+        folder = await self._bench.new_scratch()
         try:
             with full_disk_is_our_error():
                 await anyio.to_thread.run_sync(keep_pass, folder, made)
@@ -138,7 +136,7 @@ class TakeKeeper:
             _log.warning("a take was lost: %s", error)
             self._say("error", f"A take could not be kept: {error}")
         finally:
-            await self._library.drop_scratch(folder)
+            await self._bench.drop_scratch(folder)
 
     def _fail(self, why: str) -> None:
         self._say("error", why)

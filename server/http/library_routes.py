@@ -42,7 +42,7 @@ async def list_tracks(call: Call) -> Page:
 
 async def upload_track(call: Call) -> Response:
     library = call.services.library
-    path = library.new_upload()
+    path = library.workplace.new_upload()
     try:
         upload = await receive_upload(call.request, path, call.services.settings.max_upload_mb << 20)
         words = upload.fields.get("title"), upload.fields.get("artist")
@@ -50,7 +50,7 @@ async def upload_track(call: Call) -> Response:
             call.request, library.receive(path, call.user_id, upload.filename, *words, move=True)
         )
     finally:
-        await library.drop_upload(path)
+        await library.workplace.drop_upload(path)
     headers = {"Location": f"/api/tracks/{done.track.id}", "Alchemy-Existing": str(done.existing).lower()}
     return json_answer(done.track, 201, headers)
 
@@ -104,13 +104,13 @@ async def choose_analysis(call: Call) -> Track:
 async def put_stem(call: Call) -> Track:
     """Take in a stem of the performer's own; decks that hold the track play it at once."""
     library, track_id = call.services.library, call.id()
-    path = library.new_upload()
+    path = library.workplace.new_upload()
     try:
         await receive_upload(call.request, path, call.services.settings.max_upload_mb << 20)
         stem_type = call.request.path_params["stem_type"]
         return await while_connected(call.request, library.add_stem(track_id, call.user_id, stem_type, path))
     finally:
-        await library.drop_upload(path)
+        await library.workplace.drop_upload(path)
 
 
 async def get_cues(call: Call) -> shapes.CueList:

@@ -69,14 +69,14 @@ async def put_audio(call: Call) -> Arrived:
         raise NotAllowed("This worker has no such download.")
     if job.status != "downloading":
         raise DownloadOver
-    path = services.library.new_upload()
+    path = services.library.workplace.new_upload()
     try:
         await receive_raw(call.request, path, services.settings.max_upload_mb << 20)
         done = await services.library.receive(
             path, job.user_id, query.name or "download", move=True, into=Arrival(job.track_id, job.id)
         )
     finally:
-        await services.library.drop_upload(path)
+        await services.library.workplace.drop_upload(path)
     return Arrived(done.track.id, done.existing)
 
 

@@ -109,7 +109,7 @@ class Exports:
         *,
         listed: str = "",
     ) -> StoredFile:
-        folder = await self._library.new_scratch()
+        folder = await self._library.workplace.new_scratch()
         try:
             out = folder / "export"
             order = ExportOrder(kind, tuple(songs), str(out), self._version, listed, dict(options))
@@ -120,12 +120,12 @@ class Exports:
                 raise _told(done.stdout)
             return StoredFile(out, media_type, f'"{folder.name}"', name, immutable=False)
         except BaseException:
-            await self._library.drop_scratch(folder)
+            await self._library.workplace.drop_scratch(folder)
             raise
 
     async def drop(self, file: StoredFile) -> None:
         """Remove a file that was sent."""
-        await self._library.drop_scratch(file.path.parent)
+        await self._library.workplace.drop_scratch(file.path.parent)
 
 
 def _told(output: bytes) -> ServerError:

@@ -7,7 +7,7 @@ Units: frames at 44.1 kHz (MODEL_RATE), at which every stem is stored.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 import anyio
@@ -20,11 +20,9 @@ from audio.units import MODEL_RATE, STEM_TYPES
 from server.db import Database
 from server.errors import BadRequest
 from server.library import tracks
+from server.library.decoder import Decoder
 from server.library.errors import from_audio
 from server.library.storage import Storage, full_disk_is_our_error
-
-if TYPE_CHECKING:
-    from server.library.service import Decoder
 
 LENGTH_SLACK_S: Final = 0.25
 """A stem may be this much shorter or longer than its track: encoders pad. More, and it is of another recording."""

@@ -3,9 +3,6 @@
 Owner: the server's event loop, one per server. The database is the truth; files are whole or not there.
 Files are touched in threads, decoded in a child process, and named by nothing that came with a request.
 Units: seconds; frames at the rate beside them.
-
-    path -> staging/original -> reference.flac, waveform.bin (child)  -> hash: there already? -> that track
-                             -> tags, cover (child)                   -> rename + row, in one transaction
 """
 
 from __future__ import annotations
@@ -13,29 +10,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Protocol
-from uuid import UUID, uuid4
+from typing import Final
+from uuid import UUID
 
 import anyio
 import anyio.to_thread
-import msgspec
 
-from audio.errors import AudioError
-from audio.reference import REFERENCE_NAME, WAVEFORM_NAME, Reference
 from audio.source import DeckSource
 from audio.waveform_header import Levels
-from server.db import AlreadyThere, Database
-from server.errors import DatabaseGone, NotFound, ServerError
+from server.db import Database
+from server.errors import NotFound, ServerError
 from server.library import arrivals, banks, files, finding, marks, own_stems, practice, stem_sweep, takes, tracks
-from server.library.errors import from_audio
+from server.library.decoder import Decoder
+from server.library.importing import Imported, Importing
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
 from server.library.practice import LogEntry, Progress
 from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
-from server.library.storage import TRACKS, UPLOADS, Storage
-from server.library.tags import TITLE_LIMIT, Tags, clean, clean_name, from_name, read_tags
+from server.library.storage import TRACKS, Storage
 from server.library.takes import Take, TakeChange
+from server.library.workplace import Workplace
 from server.marks import Grid, Marks
 from server.pads import Pad
 from server.practice import Pass, Practice, Rehearsal
@@ -47,27 +42,11 @@ TIDY_S: Final = 600.0
 """How often files that were let go of are looked for, beyond the times when one has just been."""
 
 
-class Decoder(Protocol):
-    """What the library needs of `audio.importer.Importer`."""
-
-    async def decode(self, path: Path, out_dir: Path) -> Reference: ...
-    async def pcm(
-        self, reference_path: Path, gain: float, rate_in: int, rate_out: int, start: int, stop: int
-    ) -> bytes: ...
-
-
 OnChange = Callable[[LibraryChanged, int], None]
 """Told of every change and whose it is; must not block."""
 
 OnImport = Callable[[UUID, int], Awaitable[object]]
 """Run after every import of a new track: (track id, user id); its failure does not undo the import."""
-
-
-class Imported(msgspec.Struct, frozen=True):
-    """A track that was imported; `existing` when the same audio was there already."""
-
-    track: Track
-    existing: bool
 
 
 class Library:
@@ -86,9 +65,10 @@ class Library:
         self._importer = importer
         self._on_change = on_change
         self._on_import = on_import
-        self._busy: set[str] = set()
         self._untidy = anyio.Event()
         self.storage = Storage(data)
+        self.workplace = Workplace(self.storage)
+        self._importing = Importing(db, self.storage, self.workplace, importer, self._tell)
         self.playlists = Playlists(db)
         self.similar = Similar(db)
 
@@ -118,30 +98,6 @@ class Library:
         self._untidy.set()
 
     # ---- importing
-
-    def new_upload(self) -> Path:
-        """Return a fresh path to stream an upload to; `import_file(..., move=True)` takes it, else `drop_upload`."""
-        name = uuid4().hex
-        self._busy.add(name)
-        return self.storage.path(UPLOADS / name)
-
-    async def drop_upload(self, path: Path) -> None:
-        """Forget an upload; removes what is left of it."""
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
-        self._busy.discard(path.name)
-
-    async def new_scratch(self) -> Path:
-        """Make a fresh folder to prepare something in that is sent and forgotten; `drop_scratch` removes it."""
-        name = uuid4().hex
-        self._busy.add(name)
-        return await anyio.to_thread.run_sync(self.storage.stage, name)
-
-    async def drop_scratch(self, folder: Path) -> None:
-        """Forget such a folder; removes what is in it."""
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.storage.discard, folder)
-        self._busy.discard(folder.name)
 
     async def import_file(
         self,
@@ -175,18 +131,10 @@ class Library:
         wrong, nothing is left behind. Cancelled, it stops the decode; once the track is in the library it is told and
         followed up as any other. Raises NotAudio, StorageFull, DatabaseGone; with `into` DownloadOver and NotFound.
         """
-        filename = filename if filename is not None else path.name
-        name = uuid4().hex
-        self._busy.add(name)
-        folder: Path | None = None
-        try:
-            folder = await anyio.to_thread.run_sync(self.storage.stage, name)
-            imported = await self._import(path, folder, user_id, filename, title, artist, move, source, into)
-        finally:
-            if folder is not None:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self.storage.discard, folder)
-            self._busy.discard(name)
+        imported = await self._importing.bring(
+            path, user_id, filename if filename is not None else path.name, title, artist,
+            move=move, source=source, into=into,
+        )  # fmt: skip
         if imported.existing:
             return imported
         track_id = imported.track.id
@@ -200,117 +148,6 @@ class Library:
                 _log.warning("after the import of %s: %s", track_id, error)
             track = await self.track(track_id, user_id)
         return Imported(track, existing=False)
-
-    async def _import(
-        self,
-        path: Path,
-        folder: Path,
-        user_id: int,
-        filename: str,
-        title: str | None,
-        artist: str | None,
-        move: bool,
-        source: str,
-        into: arrivals.Arrival | None,
-    ) -> Imported:
-        storage = self.storage
-        original = await anyio.to_thread.run_sync(lambda: storage.take(path, folder, filename, move=move))
-        try:
-            reference = await self._importer.decode(original, folder)
-        except AudioError as error:
-            raise _named(error, original, filename) from error
-        known = await self._by_audio(reference.sha256, user_id)
-        if known is not None:
-            return await self._known(known, user_id, into)
-        tags = await read_tags(original)
-        made = {
-            "file_path": original.name,
-            "reference_path": REFERENCE_NAME,
-            "waveform_path": WAVEFORM_NAME,
-            "cover_path": None,
-        }
-        if tags.cover is not None:
-            cover = folder / f"cover.{tags.cover.extension}"
-            await anyio.to_thread.run_sync(storage.write, cover, tags.cover.data)
-            made["cover_path"] = cover.name
-        track_id = uuid4() if into is None else into.track_id
-        size = (await anyio.Path(original).stat()).st_size
-        named = {column: str(TRACKS / str(track_id) / file) if file else None for column, file in made.items()}
-        columns = {
-            "id": track_id,
-            "user_id": user_id,
-            "source": source,
-            **_words(tags, filename, title, artist),
-            **named,
-            "file_size": size,
-            "original_name": clean_name(filename) or None,
-            "duration": reference.duration,
-            "codec": clean(reference.codec, 40),
-            "channels": reference.channels_in,
-            "sample_rate": reference.rate_in,
-            "reference_frames": reference.frames,
-            "reference_rate": reference.rate,
-            "reference_gain": reference.gain,
-            "reference_sha256": reference.sha256,
-            "peak": reference.peak,
-            "warnings": [clean(_shown(sentence, original, filename), 500) for sentence in reference.warnings],
-        }
-        try:
-            with anyio.CancelScope(shield=True):
-                await self._insert(track_id, columns, folder, into)
-                made_track = await self.track(track_id, user_id)
-        except AlreadyThere:
-            known = await self._by_audio(reference.sha256, user_id)
-            if known is None:
-                raise
-            return await self._known(known, user_id, into)
-        return Imported(made_track, existing=False)
-
-    async def _known(self, known: Track, user_id: int, into: arrivals.Arrival | None) -> Imported:
-        """The audio is in the library already; a track that waited for it goes, and what it was part of is `known`'s"""
-        if into is not None and known.id != into.track_id:
-            with anyio.CancelScope(shield=True):
-                await arrivals.join(self._db, into, known.id)
-            self._tell(into.track_id, user_id, "removed")
-            self._tell(known.id, user_id, "changed")
-            known = await self.track(known.id, user_id)
-        return Imported(known, existing=True)
-
-    async def _insert(
-        self, track_id: UUID, columns: dict[str, object], folder: Path, into: arrivals.Arrival | None
-    ) -> None:
-        """Make row and files appear together."""
-        marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-        final = self.storage.path(TRACKS / str(track_id))
-        self._busy.add(str(track_id))
-        published = False
-        try:
-            async with self._db.transaction() as tx:
-                if into is None:
-                    await tx.execute(f"INSERT INTO tracks ({', '.join(columns)}) VALUES ({marks})", *columns.values())
-                else:
-                    await arrivals.fill(tx, into, columns)
-                    # The row had no audio until now: what lies here is of an attempt that was never committed.
-                    await anyio.to_thread.run_sync(self.storage.discard, final)
-                published = True
-                await anyio.to_thread.run_sync(self.storage.publish, folder, track_id)
-        except DatabaseGone:
-            # Whether the commit arrived is not known: the marked folder waits for `reconcile_files` to find out.
-            raise
-        except BaseException:
-            if published:
-                await anyio.to_thread.run_sync(self.storage.discard, final)
-            raise
-        else:
-            await anyio.to_thread.run_sync(self.storage.confirm, track_id)
-        finally:
-            self._busy.discard(str(track_id))
-
-    async def _by_audio(self, sha256: str, user_id: int) -> Track | None:
-        found = await self._db.value(
-            "SELECT id FROM tracks WHERE user_id = $1 AND reference_sha256 = $2", user_id, sha256
-        )
-        return await self.track(found, user_id) if found is not None else None
 
     # ---- looking
 
@@ -375,13 +212,13 @@ class Library:
 
     async def add_stem(self, track_id: UUID, user_id: int, stem_type: str, upload: Path) -> Track:
         """Make the file `upload` the track's stem of this type. Raises as `own_stems.add_stem` does."""
-        staging = await self.new_scratch()
+        staging = await self.workplace.new_scratch()
         try:
             await own_stems.add_stem(
                 self._db, self.storage, self._importer, track_id, user_id, stem_type, upload, staging
             )
         finally:
-            await self.drop_scratch(staging)
+            await self.workplace.drop_scratch(staging)
         self._untidy.set()
         self._tell(track_id, user_id, "changed")
         return await self.track(track_id, user_id)
@@ -415,7 +252,7 @@ class Library:
 
     async def delete(self, track_id: UUID, user_id: int) -> None:
         """Remove a track with its jobs, stems and files. Raises NotFound."""
-        if not await self._db.execute("DELETE FROM tracks WHERE id = $1 AND user_id = $2", track_id, user_id):
+        if not await tracks.remove(self._db, track_id, user_id):
             raise NotFound
         self._untidy.set()
         self._tell(track_id, user_id, "removed")
@@ -487,14 +324,15 @@ class Library:
 
         def claim(name: str) -> None:
             claimed.append(name)
-            self._busy.add(name)
+            self.workplace.begin(name)
 
         try:
             _, user_id = await takes.add(
                 self._db, self.storage, track_id, made, span_s, rate, keylock=keylock, gain=gain, claim=claim
             )
         finally:
-            self._busy.difference_update(claimed)
+            for name in claimed:
+                self.workplace.end(name)
             self._untidy.set()
         self._tell(track_id, user_id, "changed")
 
@@ -558,9 +396,9 @@ class Library:
         Safe at any time and as often as you like: it goes by tombstones, staging folders of no running import, folders
         that say themselves that their import was interrupted, and stems of jobs that came to nothing.
         """
-        gone = await anyio.to_thread.run_sync(self.storage.sweep, self._busy.__contains__)
+        gone = await anyio.to_thread.run_sync(self.storage.sweep, self.workplace.is_busy)
         for track_id in await anyio.to_thread.run_sync(self.storage.unconfirmed):
-            if str(track_id) in self._busy:
+            if self.workplace.is_busy(str(track_id)):
                 continue
             if await self._db.value("SELECT reference_path IS NOT NULL FROM tracks WHERE id = $1", track_id):
                 await anyio.to_thread.run_sync(self.storage.confirm, track_id)
@@ -568,7 +406,7 @@ class Library:
                 await anyio.to_thread.run_sync(self.storage.discard, self.storage.path(TRACKS / str(track_id)))
                 gone += 1
         gone += await stem_sweep.sweep(self._db, self.storage)
-        gone += await takes.sweep(self._db, self.storage, self._busy.__contains__)
+        gone += await takes.sweep(self._db, self.storage, self.workplace.is_busy)
         while True:
             async with self._db.transaction() as tx:
                 path = await tx.value(
@@ -580,28 +418,3 @@ class Library:
                 await anyio.to_thread.run_sync(self.storage.remove, path)
                 await tx.execute("DELETE FROM files WHERE path = $1", path)
                 gone += 1
-
-
-def _named(error: AudioError, original: Path, filename: str) -> ServerError:
-    """Speak of the file by the name its owner knows."""
-    ours = from_audio(error)
-    return type(ours)(_shown(str(ours), original, filename), **ours.details)
-
-
-def _shown(sentence: str, original: Path, filename: str) -> str:
-    """Put the name its owner knows in place of ours."""
-    shown = clean_name(filename) or "The file"
-    return sentence.replace(str(original), shown).replace(original.name, shown)
-
-
-def _words(tags: Tags, filename: str, title: str | None, artist: str | None) -> dict[str, object]:
-    guessed_title, guessed_artist = from_name(filename)
-    asked_title = clean(title, TITLE_LIMIT) if title else ""
-    asked_artist = clean(artist, TITLE_LIMIT) if artist else ""
-    return {
-        "title": asked_title or tags.title or guessed_title,
-        "artist": asked_artist or tags.artist or (guessed_artist if not tags.title else None),
-        "album": tags.album,
-        "genre": tags.genre,
-        "year": tags.year,
-    }

@@ -66,7 +66,7 @@ async def take(library: Library, db: Database, track_id: UUID, user_id: int) -> 
         stems = await anyio.to_thread.run_sync(read_stems, original.path)
     except (PipelineError, OSError):
         return []  # an ordinary M4A
-    folder = await library.new_scratch()
+    folder = await library.workplace.new_scratch()
     try:
         types = types_of(stems)
         copy = folder / f"one{original.path.suffix}"
@@ -79,7 +79,7 @@ async def take(library: Library, db: Database, track_id: UUID, user_id: int) -> 
         library.tidy()
         return [f"The stems in the file were not taken, its mix was: {error}"]
     finally:
-        await library.drop_scratch(folder)
+        await library.workplace.drop_scratch(folder)
     return []
 
 

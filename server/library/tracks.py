@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from server.db import Queries
+from server.db import Database, Queries
 from server.errors import BadRequest, NotFound
 from server.library.pages import LARGEST_LIMIT, Sorting, read_cursor, write_cursor
 from server.library.records import (
@@ -189,3 +189,13 @@ async def change(db: Queries, track_id: UUID, user_id: int, wanted: TrackChange)
         f"UPDATE tracks SET {sets} WHERE id = $1 AND user_id = $2", track_id, user_id, *fields.values()
     ):
         raise NotFound
+
+
+async def remove(db: Database, track_id: UUID, user_id: int) -> bool:
+    """Take a track with its rows out; return whether it was there. Files go when they are tidied."""
+    async with db.transaction() as tx:
+        # Whoever hands in a job's work holds the job and then the track: in the other order they would wait for us
+        # as we for them.
+        for table in ("download_jobs", "processing_jobs", "analysis_jobs"):
+            await tx.execute(f"SELECT FROM {table} WHERE track_id = $1 ORDER BY id FOR UPDATE", track_id)
+        return bool(await tx.execute("DELETE FROM tracks WHERE id = $1 AND user_id = $2", track_id, user_id))

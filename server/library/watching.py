@@ -27,7 +27,7 @@ import msgspec
 from audio.units import AUDIO_SUFFIXES
 from server.errors import ServerError
 from server.library.errors import NotAudio
-from server.library.service import Imported
+from server.library.importing import Imported
 
 _log = logging.getLogger(__name__)
 

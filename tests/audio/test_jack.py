@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -108,11 +109,16 @@ class Recorder:
         import jack
 
         self.blocks: list[Audio] = []
+        self._closing = False
+        self._closed = threading.Event()
         self._client = jack.Client("recorder", servername=server, no_start_server=True)
         left = self._client.inports.register("left")
         right = self._client.inports.register("right")
 
         def process(frames: int) -> None:
+            if self._closing:
+                self._closed.set()
+                raise jack.CallbackExit
             self.blocks.append(np.stack((left.get_array(), right.get_array()), 1).copy())
 
         self._client.set_process_callback(process)
@@ -127,7 +133,10 @@ class Recorder:
         return [port.name for port in ports if not port.name.startswith(("system", "recorder"))]
 
     def close(self) -> None:
-        self._client.deactivate()
+        # JACK cancels the thread of an active client wherever it is: inside Python, it would take the interpreter's
+        # lock with it. So the callback ends first, which ends the thread.
+        self._closing = True
+        self._closed.wait(timeout=5)
         self._client.close()
 
 

@@ -222,7 +222,7 @@ async def test_a_cancelled_download_takes_nothing(getting: Getting, tmp_path: Pa
     assert (await getting.api.post(f"/api/jobs/{job}/cancel")).status_code == 200 and here.told
     answer = await getting.hand_over(job, write_wav(tmp_path / "x.wav"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "download_over")
-    path = getting.parts.library.new_upload()
+    path = getting.parts.library.workplace.new_upload()
     path.write_bytes((tmp_path / "x.wav").read_bytes())
     with pytest.raises(DownloadOver):  # cancelled while the file was being decoded
         await getting.parts.library.receive(

@@ -75,7 +75,7 @@ async def show_with(
         if isinstance(deckhand, EngineDeckhand):
             await tasks.start(deckhand.run, show.report, show.notice)
         await tasks.start(show.run)
-        await tasks.start(TakeKeeper(show, client, shelf).run)  # type: ignore[arg-type]
+        await tasks.start(TakeKeeper(show, client, shelf, shelf).run)  # type: ignore[arg-type]
         yield show, notices
         tasks.cancel_scope.cancel()
 

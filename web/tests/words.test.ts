@@ -161,6 +161,8 @@ describe('Telemetry', () => {
     momentary: -70,
     recorded_s: 0,
     step: 0,
+    next_s: -1,
+    next_beats: -1,
     engine,
   });
 

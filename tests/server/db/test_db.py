@@ -84,6 +84,34 @@ async def test_a_lost_connection_is_an_error_once_and_then_replaced(db: Database
     assert await db.value("SELECT 1") == 1
 
 
+async def test_a_statement_that_a_deadlock_undid_is_run_again(db: Database) -> None:
+    await db.execute("CREATE TABLE places (id int PRIMARY KEY, n int)")
+    await db.execute("INSERT INTO places VALUES (1, 0), (2, 0)")
+    held, asked = anyio.Event(), anyio.Event()
+
+    async def other() -> None:
+        async with db.transaction() as tx:
+            # Whoever waits a second for the other is the one that is undone: the statement by itself.
+            await tx.execute("SET LOCAL deadlock_timeout = '30s'")
+            await tx.execute("UPDATE places SET n = n + 1 WHERE id = 2")
+            held.set()
+            await asked.wait()
+            await tx.execute("UPDATE places SET n = n + 1 WHERE id = 1")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        await held.wait()
+
+        async def ask() -> None:
+            await db.execute("UPDATE places SET n = n + 10 WHERE id IN (SELECT id FROM places ORDER BY id FOR UPDATE)")
+
+        tasks.start_soon(ask)
+        while not await db.value("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            await anyio.lowlevel.checkpoint()
+        asked.set()
+    assert await db.rows("SELECT id, n FROM places ORDER BY id") == [{"id": 1, "n": 11}, {"id": 2, "n": 11}]
+
+
 async def test_notifications_are_heard_after_the_commit(db: Database) -> None:
     async with db.listen("news") as news:
         async with db.transaction() as tx:

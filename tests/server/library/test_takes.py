@@ -24,10 +24,10 @@ async def track(library: Library, owner: int, tmp_path: Path) -> UUID:
 
 
 async def add(library: Library, track: UUID, text: str = "sound", rate: float = 1.0) -> None:
-    folder = await library.new_scratch()
+    folder = await library.workplace.new_scratch()
     (folder / "take.flac").write_text(text)
     await library.add_take(track, folder / "take.flac", (0.1, 0.4), rate, keylock=rate != 1.0, gain=2.0)
-    await library.drop_scratch(folder)
+    await library.workplace.drop_scratch(folder)
 
 
 async def test_a_take_is_kept_chosen_named_and_deleted_with_its_file(
@@ -77,7 +77,7 @@ async def test_a_file_that_a_dead_server_left_goes_and_no_other(library: Library
     await add(library, track)
     left = library.storage.data / "takes" / str(track) / f"{uuid4()}.flac"
     left.write_text("left")
-    (await library.new_scratch() / "pass.npz").write_text("of this server")
+    (await library.workplace.new_scratch() / "pass.npz").write_text("of this server")
     assert await library.reconcile_files() == 1
     assert not left.exists() and len(files_under(library.storage.data / "takes")) == 1
     await library.delete(track, owner)

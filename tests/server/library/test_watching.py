@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from server.errors import DatabaseGone, StorageFull
-from server.library.service import Imported, Library
+from server.library.importing import Imported
+from server.library.service import Library
 from server.library.watching import SETTLE_S, Watcher
 from tests.server.library.conftest import write_wav
 

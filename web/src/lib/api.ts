@@ -2,7 +2,6 @@
 
 import { asControl, type Control } from './controls';
 import { words } from './format';
-import type { TagChange } from './tags';
 
 export interface StemRow {
   id: string;
@@ -311,6 +310,15 @@ export async function marks(id: string): Promise<MarkList> {
     origin: number(grid['origin']),
     memory: memory.map((cue) => number(cue['position'])),
   };
+}
+
+/** What of a track's words is to change: fields left out stay, null empties. */
+export interface TagChange {
+  title?: string;
+  artist?: string | null;
+  album?: string | null;
+  genre?: string | null;
+  year?: number | null;
 }
 
 export const separate = (id: string, engine: string): Promise<unknown> =>

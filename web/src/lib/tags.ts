@@ -1,6 +1,6 @@
 // A track's words under edit: what the form holds, and what of it is worth sending. Pure.
 
-import type { Track } from './api';
+import type { TagChange, Track } from './api';
 
 /** What the form holds; every field is text while it is typed. */
 export interface Tags {
@@ -9,15 +9,6 @@ export interface Tags {
   album: string;
   genre: string;
   year: string;
-}
-
-/** What the server is asked to change: fields left out stay, null empties. */
-export interface TagChange {
-  title?: string;
-  artist?: string | null;
-  album?: string | null;
-  genre?: string | null;
-  year?: number | null;
 }
 
 /** The fields in the order of the form, with the longest text that the server keeps of each. */
