@@ -66,17 +66,11 @@ class Importing:
         into: arrivals.Arrival | None,
     ) -> Imported:
         """Bring an audio file in, whole or not at all; see `Library.receive`."""
-        name = uuid4().hex
-        self._workplace.begin(name)
-        folder: Path | None = None
+        folder = await self._workplace.new_scratch()
         try:
-            folder = await anyio.to_thread.run_sync(self._storage.stage, name)
             return await self._import(path, folder, user_id, filename, title, artist, move, source, into)
         finally:
-            if folder is not None:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._storage.discard, folder)
-            self._workplace.end(name)
+            await self._workplace.drop_scratch(folder)
 
     async def _import(
         self,
