@@ -50,7 +50,7 @@ class Importing:
         self._db = db
         self._storage = storage
         self._workplace = workplace
-        self._importer = decoder
+        self.decoder = decoder
         self._tell = tell
 
     async def bring(
@@ -86,7 +86,7 @@ class Importing:
     ) -> Imported:
         original = await anyio.to_thread.run_sync(lambda: self._storage.take(path, folder, filename, move=move))
         try:
-            reference = await self._importer.decode(original, folder)
+            reference = await self.decoder.decode(original, folder)
         except AudioError as error:
             raise _named(error, original, filename) from error
         known = await self._by_audio(reference.sha256, user_id)
