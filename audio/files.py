@@ -1,4 +1,4 @@
-"""Small laws about files that the writers of this package share.
+"""Small laws about files that the writers of this package, and of the server, share.
 
 Owner: nobody. Units: bytes.
 """
@@ -22,6 +22,25 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Put a file with `data` in place of what is at `path`; a `private` one is readable by its owner alone.
+
+    Raises OSError; then what was there is there still, and nothing is left beside it.
+    """
+    fresh = path.with_name(path.name + ".new")
+    mode = 0o600 if private else 0o666
+    try:
+        fresh.unlink(missing_ok=True)
+        with open(fresh, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,13 +23,10 @@ import anyio
 from audio.units import STEMS
 from control.osc_codec import encode
 from control.osc_socket import SocketCounts
-from server.marks import Marks
-from server.pads import Pad
-from server.practice import Pass, Practice
-from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, EngineRestored
 from server.session.show import Show
 from server.surfaces.osc import OscSurface
+from tests.server.session.quiet_deckhand import QuietDeckhand
 
 SECONDS: Final = 1.0
 RATES: Final = (5_000, 10_000, 20_000, 30_000, 40_000, 60_000, 80_000, 120_000, 160_000)
@@ -57,46 +54,6 @@ for i, packet in enumerate(packets):
     out.send(packet)
 print(time.perf_counter() - start, start - begin)
 """
-
-
-class _NoEngine:
-    """A deckhand without an engine: the bench is about what comes before it."""
-
-    def send(self, commands: Sequence[EngineCommand]) -> None:
-        pass
-
-    def load(self, deck: int, token: int, track_id: str, position_s: float) -> None:
-        pass
-
-    def eject(self, deck: int) -> None:
-        pass
-
-    def set_grid(self, deck: int, token: int, beats: Sequence[float], origin: int) -> None:
-        pass
-
-    def save_marks(self, track_id: str, marks: Marks) -> None:
-        pass
-
-    def load_pad(self, bank: int, pad: int, token: int, source: str) -> None:
-        pass
-
-    def save_bank(self, bank: int, pads: tuple[Pad, ...]) -> None:
-        pass
-
-    def open_setlist(self, name: str) -> None:
-        pass
-
-    def save_practice(self, deck: int, token: int, track_id: str, practice: Practice) -> None:
-        pass
-
-    def log_pass(self, track_id: str, made: Pass, *, clean: bool) -> None:
-        pass
-
-    def adopt(self, deck: int, token: int, track_id: str) -> None:
-        pass
-
-    def audible(self) -> tuple[AudibleDeck, ...]:
-        return (AudibleDeck(),) * 4
 
 
 async def _trial(surface: OscSurface, count: int, rate: float, addresses: Sequence[str]) -> tuple[float, int, float]:
@@ -158,7 +115,7 @@ async def _round_trips(show: Show, port: int, count: int = 400) -> list[float]:
 
 
 async def _bench() -> None:
-    show = Show(_NoEngine())
+    show = Show(QuietDeckhand())
     surface = OscSurface(show)
     async with anyio.create_task_group() as tasks:
         await tasks.start(show.run)

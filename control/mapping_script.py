@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from control.mapping_faults import Faults, Place
+from control.mapping_faults import Faults
+from control.mapping_rows import unknown
 
 FILE: Final = re.compile(r"[\w][\w .+()-]{0,99}\.js", re.ASCII)
 """A script's name: no folder, nothing hidden."""
@@ -46,7 +47,7 @@ class ScriptCall:
 def script_of(row: dict[str, Any], index: int, faults: Faults) -> Script | None:
     """Return what a [[script]] says, None where it has faults."""
     place = ("script", index)
-    _known(row, _SCRIPT_KEYS, faults, place)
+    unknown(row, _SCRIPT_KEYS, faults, place, "")
     file, prefix = row.get("file", ""), row.get("prefix", "")
     if not isinstance(file, str) or not FILE.fullmatch(file):
         faults.add(place, "file", f'takes the plain name of a script such as "My-desk.js", not {file!r}')
@@ -60,7 +61,7 @@ def script_of(row: dict[str, Any], index: int, faults: Faults) -> Script | None:
 def call_of(row: dict[str, Any], index: int, faults: Faults) -> ScriptCall | None:
     """Return what a [[call]] says, None where it has faults."""
     place = ("call", index)
-    _known(row, _CALL_KEYS, faults, place)
+    unknown(row, _CALL_KEYS, faults, place, "")
     message, function, group = row.get("message", ""), row.get("function", ""), row.get("group", "")
     try:
         data = bytes.fromhex(message) if isinstance(message, str) else b""
@@ -81,9 +82,3 @@ def call_of(row: dict[str, Any], index: int, faults: Faults) -> ScriptCall | Non
 def is_function(name: object) -> bool:
     """Return whether `name` can be a function of a script."""
     return isinstance(name, str) and len(name) <= 200 and _FUNCTION.fullmatch(name) is not None
-
-
-def _known(row: dict[str, Any], keys: tuple[str, ...], faults: Faults, place: Place) -> None:
-    for key in row:
-        if key not in keys:
-            faults.add(place, key, f"is not known; there are {', '.join(keys)}")

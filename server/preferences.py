@@ -5,11 +5,13 @@ Owner: whoever asks; nothing is kept in memory. None means: what the program is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
 
 from pipeline.analysis.features import FEATURES
+from pipeline.engines.choices import ExtractionLevel, Splitter
 from pipeline.settings import ENGINE_NAMES
 from server.db import Database, Queries
 from server.errors import BadRequest
@@ -23,8 +25,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     analysis_features: tuple[str, ...] | None = None
     analyze_on_import: bool | None = None
     separate_on_load: bool | None = None
-    lalalai_splitter: Literal["andromeda", "perseus", "orion", "phoenix", "lyra"] | None = None
-    lalalai_extraction_level: Literal["mild", "normal", "clear_cut", "deep_extraction"] | None = None
+    lalalai_splitter: Splitter | None = None
+    lalalai_extraction_level: ExtractionLevel | None = None
     lalalai_dereverb: bool | None = None
 
     def cloud_options(self) -> dict[str, Any]:
@@ -55,8 +57,7 @@ async def change(db: Database, user_id: int, changes: dict[str, Any]) -> Prefere
     if wanted.separation_engine is not None and wanted.separation_engine not in ENGINE_NAMES:
         raise BadRequest(f"No separation engine is called {wanted.separation_engine!r}; "
                          f"there are {', '.join(ENGINE_NAMES)}.")  # fmt: skip
-    if unknown := set(wanted.analysis_features or ()) - set(FEATURES):
-        raise BadRequest(f"No feature is called {min(unknown)!r}; there are {', '.join(FEATURES)}.")
+    known_features(wanted.analysis_features or ())
     async with db.transaction() as tx:
         await row(tx, user_id)
         for name in changes:
@@ -64,6 +65,14 @@ async def change(db: Database, user_id: int, changes: dict[str, Any]) -> Prefere
             stored = list(value) if isinstance(value, tuple) else value
             await tx.execute(f"UPDATE user_settings SET {name} = $2 WHERE user_id = $1", user_id, stored)
         return await load(tx, user_id)
+
+
+def known_features(names: Iterable[str]) -> list[str]:
+    """Return the features that are named, each once, sorted. Raises BadRequest for one that there is not."""
+    wanted = sorted(set(names))
+    if unknown := [name for name in wanted if name not in FEATURES]:
+        raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
+    return wanted
 
 
 async def row(tx: Queries, user_id: int) -> int:

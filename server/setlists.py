@@ -5,13 +5,13 @@ path, and nothing outside the two folders can be named.
 Units: none.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from audio.files import write_whole
 from server.errors import BadRequest, Conflict, NotFound, StorageFull
 from server.session.script import read_text
 from server.session.setlist import Setlist
@@ -80,16 +80,10 @@ class Shelf:
             raise BadRequest(f"A setlist has at most {LARGEST_BYTES >> 10} KiB")
         path = self.folder / f"{name}{SUFFIX}"
         setlist_of(text, path)
-        fresh = path.with_name(path.name + ".new")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
+            write_whole(path, data)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
             raise StorageFull(f"The setlist could not be written: {error.strerror}") from error
         return Shelved(name, path, False)
 

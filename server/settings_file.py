@@ -6,7 +6,6 @@ Owner: one request, in a thread. Units as in `server/settings.py`.
 
 import json
 import math
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from audio.files import write_whole
 from server.errors import BadRequest, SettingsRejected, StorageFull
 from server.settings import OPTIONS, Option, Settings, load
 
@@ -147,13 +147,7 @@ def _written(value: Given) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(path.name + ".new")
     try:
-        with open(fresh, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_whole(path, text.encode(), private=True)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise StorageFull(f"The settings could not be written: {error.strerror}") from error

@@ -6,7 +6,6 @@ Units: days of validity. Phones that should not warn install `authority.crt` onc
 
 import datetime
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -18,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from audio.files import write_whole
 
 AUTHORITY_DAYS: Final = 3650
 CERTIFICATE_DAYS: Final = 397
@@ -57,8 +58,8 @@ def server_context(folder: Path, addresses: Sequence[str]) -> ssl.SSLContext:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(authority_key, hashes.SHA256())
         )
-        _write(key, _pem(new_key))
-        _write(chain, certificate.public_bytes(serialization.Encoding.PEM))
+        write_whole(key, _pem(new_key), private=True)
+        write_whole(chain, certificate.public_bytes(serialization.Encoding.PEM), private=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(chain, key)
@@ -89,8 +90,8 @@ def _authority(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certifica
         )
         .sign(key, hashes.SHA256())
     )  # fmt: skip
-    _write(key_file, _pem(key))
-    _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
+    write_whole(key_file, _pem(key), private=True)
+    write_whole(certificate_file, certificate.public_bytes(serialization.Encoding.PEM), private=True)
     return key, certificate
 
 
@@ -127,11 +128,3 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_suffix(path.suffix + ".new")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    part.replace(path)

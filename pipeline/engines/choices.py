@@ -32,6 +32,13 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shifts: Annotated[int, Meta(ge=0, le=10)] = 0
 
 
+Splitter = Literal["andromeda", "perseus", "orion", "phoenix", "lyra"]
+"""Networks of lalal.ai."""
+
+ExtractionLevel = Literal["mild", "normal", "clear_cut", "deep_extraction"]
+"""How much lalal.ai takes out."""
+
+
 class CloudChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How lalal.ai works on a track.
 
@@ -40,8 +47,8 @@ class CloudChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (whose pitch) are of `voice_change`; `preview` works on the first 60 s alone.
     """
 
-    splitter: Literal["auto", "andromeda", "perseus", "orion", "phoenix", "lyra"] = "auto"
-    extraction_level: Literal["mild", "normal", "clear_cut", "deep_extraction"] = "clear_cut"
+    splitter: Literal["auto", Splitter] = "auto"
+    extraction_level: ExtractionLevel = "clear_cut"
     dereverb: bool = False
     stems: tuple[Literal["vocals", "drum", "bass", "piano", "electric_guitar", "acoustic_guitar"], ...] = ()
     noise: Annotated[int, Meta(ge=0, le=2)] = 1

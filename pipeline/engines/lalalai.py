@@ -27,10 +27,10 @@ import numpy as np
 
 from audio.units import MODEL_RATE
 from pipeline import lalalai
-from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, never, nowhere
+from pipeline.engines.base import Audio, Cancelled, Focus, Mix, Stretch, check_model, never, nowhere
 from pipeline.engines.choices import CloudChoices, read_cloud
 from pipeline.engines.overlap import settle
-from pipeline.errors import AudioRejected, EngineUnavailable, UnknownModel
+from pipeline.errors import AudioRejected, EngineUnavailable
 from pipeline.pcm import difference
 
 PREVIEW_FRAMES: Final = 60 * MODEL_RATE
@@ -81,9 +81,7 @@ class LalalaiEngine:
 
     def stems(self, model: str = "", options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """What a mode gives; of `multistem` those that are named. Raises UnknownModel."""
-        model = model or MODELS[0]
-        if model not in MODELS:
-            raise UnknownModel(f"lalal.ai has no mode {model!r}; there are {', '.join(MODELS)}.")
+        model = check_model(self, model)
         if model == "multistem":
             asked = read_cloud(options or {}).stems or MULTISTEM
             return (*(_SINGLE[name] for name in MULTISTEM if name in asked), "other")
@@ -109,7 +107,7 @@ class LalalaiEngine:
         Raises EngineUnavailable without a key, `pipeline.lalalai`'s errors, AudioRejected, DiskFull.
         """
         options = options or {}
-        chosen, model = read_cloud(options), model or MODELS[0]
+        chosen, model = read_cloud(options), check_model(self, model)
         stems = self.stems(model, options)
         secrets: Callable[[], Mapping[str, str]] = options.get("secrets", dict)
         known = secrets()

@@ -8,11 +8,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-import anyio.to_thread
 from starlette.responses import Response
 
 from audio.units import DECKS
-from server.errors import Conflict, NotFound, ServerError
+from server.errors import Conflict, ServerError
 from server.http import shapes
 from server.http.answers import json_answer
 from server.http.files import send_file
@@ -20,11 +19,8 @@ from server.http.table import Call, Row
 from server.http.upload import receive_upload, while_connected
 from server.library.playlists import PlaylistChange
 from server.library.records import Page, Playlist, Track, TrackChange
-from server.library.stem_shape import StemShapes
 
 _OPEN: Final = ("queued", "downloading", "processing")
-
-_shapes: Final = StemShapes()
 
 
 class OnADeck(Conflict):
@@ -131,12 +127,7 @@ async def stem_audio(call: Call) -> Response:
 
 
 async def stem_waveform(call: Call) -> Response:
-    """Draw a stem: read once, then kept in memory."""
-    stored = await call.services.library.stem_file(call.id(), call.user_id)
-    try:
-        data = await anyio.to_thread.run_sync(_shapes.of, stored.path, stored.etag or str(call.id()))
-    except (OSError, RuntimeError) as error:
-        raise NotFound("The file of this stem cannot be read.") from error
+    data = await call.services.library.stem_waveform(call.id(), call.user_id)
     return Response(data, 200, {"Cache-Control": "private, max-age=86400"}, BYTES)
 
 

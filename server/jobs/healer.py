@@ -68,5 +68,3 @@ class Healer:
         async with self._db.transaction() as tx:
             log.warning("Job %s had no message; it is queued again.", job.id)
             await self._jobs.queue(tx, await store.find_locked(tx, job.id))
-
-    # -- within ------------------------------------------------------------------------------------------------------

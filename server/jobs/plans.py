@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from pipeline.analysis.features import FEATURES
 from pipeline.engines.choices import PAID
 from pipeline.settings import PipelineSettings
 from server import preferences
@@ -50,10 +49,8 @@ class Plans:
     async def features(self, user_id: int, names: Sequence[str]) -> list[str]:
         """Return what an analysis is to find, as it goes into a job; none is what the user has chosen, else all of it.
         Raises BadRequest."""
-        wanted = sorted(set(names or (await preferences.load(self._db, user_id)).analysis_features or ()))
-        if unknown := [name for name in wanted if name not in FEATURES]:
-            raise BadRequest(f"No feature is called {unknown[0]!r}; there are {', '.join(FEATURES)}.")
-        return wanted
+        chosen = names or (await preferences.load(self._db, user_id)).analysis_features or ()
+        return preferences.known_features(chosen)
 
 
 async def _nobody(user_id: int) -> bool:

@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 
 from audio.units import MODEL_RATE
+from pipeline import job_log
 from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction
@@ -38,9 +39,6 @@ PROGRESS_S: Final = 0.25
 
 PRIORITY_LIVE: Final = 100
 """Priority of work for a track that is on a deck: before everything that is only for the library."""
-
-LONGEST_LINE: Final = 4000
-"""Characters of a line of an attempt's log that are kept."""
 
 _AT_WORK: Final[dict[Kind, str]] = {"download": "downloading", "processing": "processing", "analysis": "processing"}
 """The state of a job that a worker is at."""
@@ -298,7 +296,7 @@ class JobService:
 
     async def noted(self, job: Job, about: Mapping[str, Any], lines: Sequence[str]) -> None:
         """Keep what a worker says of its attempt. Raises DatabaseGone."""
-        await store.add_note(self._db, job, about, [line.replace("\0", "")[:LONGEST_LINE] for line in lines])
+        await store.add_note(self._db, job, about, [line.replace("\0", "")[: job_log.LONGEST] for line in lines])
 
     async def separated(self, job_id: UUID, reception: Reception, data: Mapping[str, Any]) -> Job:
         """All stems are here: choose them and complete the job. Raises BadRequest when one is missing, IllegalMove."""

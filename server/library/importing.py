@@ -50,7 +50,7 @@ class Importing:
         self._db = db
         self._storage = storage
         self._workplace = workplace
-        self._importer = decoder
+        self.decoder = decoder
         self._tell = tell
 
     async def bring(
@@ -66,17 +66,11 @@ class Importing:
         into: arrivals.Arrival | None,
     ) -> Imported:
         """Bring an audio file in, whole or not at all; see `Library.receive`."""
-        name = uuid4().hex
-        self._workplace.begin(name)
-        folder: Path | None = None
+        folder = await self._workplace.new_scratch()
         try:
-            folder = await anyio.to_thread.run_sync(self._storage.stage, name)
             return await self._import(path, folder, user_id, filename, title, artist, move, source, into)
         finally:
-            if folder is not None:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._storage.discard, folder)
-            self._workplace.end(name)
+            await self._workplace.drop_scratch(folder)
 
     async def _import(
         self,
@@ -92,7 +86,7 @@ class Importing:
     ) -> Imported:
         original = await anyio.to_thread.run_sync(lambda: self._storage.take(path, folder, filename, move=move))
         try:
-            reference = await self._importer.decode(original, folder)
+            reference = await self.decoder.decode(original, folder)
         except AudioError as error:
             raise _named(error, original, filename) from error
         known = await self._by_audio(reference.sha256, user_id)

@@ -28,6 +28,7 @@ from server.library.playlists import Playlists
 from server.library.practice import LogEntry, Progress
 from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
+from server.library.stem_shape import StemShapes
 from server.library.storage import TRACKS, Storage
 from server.library.takes import Take, TakeChange
 from server.library.workplace import Workplace
@@ -62,7 +63,6 @@ class Library:
         on_import: OnImport | None = None,
     ) -> None:
         self._db = db
-        self._importer = importer
         self._on_change = on_change
         self._on_import = on_import
         self._untidy = anyio.Event()
@@ -70,6 +70,7 @@ class Library:
         self.workplace = Workplace(self.storage)
         self._importing = Importing(db, self.storage, self.workplace, importer, self._tell)
         self.playlists = Playlists(db)
+        self._shapes = StemShapes()
         self.similar = Similar(db)
 
     def set_hooks(self, *, on_change: OnChange | None = None, on_import: OnImport | None = None) -> None:
@@ -215,7 +216,7 @@ class Library:
         staging = await self.workplace.new_scratch()
         try:
             await own_stems.add_stem(
-                self._db, self.storage, self._importer, track_id, user_id, stem_type, upload, staging
+                self._db, self.storage, self._importing.decoder, track_id, user_id, stem_type, upload, staging
             )
         finally:
             await self.workplace.drop_scratch(staging)
@@ -383,6 +384,14 @@ class Library:
     async def stem_file(self, stem_id: UUID, user_id: int) -> StoredFile:
         """Return a complete stem's FLAC. Raises NotFound, FileMissing."""
         return await files.stem(self._db, self.storage, stem_id, user_id)
+
+    async def stem_waveform(self, stem_id: UUID, user_id: int) -> bytes:
+        """Return the overview of a complete stem, read once and then kept in memory. Raises NotFound, FileMissing."""
+        stored = await self.stem_file(stem_id, user_id)
+        try:
+            return await anyio.to_thread.run_sync(self._shapes.of, stored.path, stored.etag or str(stem_id))
+        except (OSError, RuntimeError) as error:
+            raise NotFound("The file of this stem cannot be read.") from error
 
     async def owned_file(self, path: str, user_id: int) -> StoredFile:
         """Return the file of a row of this user that names `path`. Raises NotFound, FileMissing."""

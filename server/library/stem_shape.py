@@ -1,6 +1,6 @@
 """The shape of a stem to draw: peaks and level, in the form of a track's overview (`audio/waveform.py` describes it).
 
-Owner: one request, in a thread; the newest shapes are kept in memory, since a stem never changes.
+Owner: the library, in threads; the newest shapes are kept in memory, since a stem never changes.
 Units: frames at the stem's rate. A stem has no bands: its level stands in the low and the middle one.
 """
 

@@ -34,23 +34,27 @@ class Workplace:
     def new_upload(self) -> Path:
         """Return a fresh path to stream an upload to; `import_file(..., move=True)` takes it, else `drop_upload`."""
         name = uuid4().hex
-        self._busy.add(name)
+        self.begin(name)
         return self._storage.path(UPLOADS / name)
 
     async def drop_upload(self, path: Path) -> None:
         """Forget an upload; removes what is left of it."""
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
-        self._busy.discard(path.name)
+        self.end(path.name)
 
     async def new_scratch(self) -> Path:
-        """Make a fresh folder to prepare something in that is sent and forgotten; `drop_scratch` removes it."""
+        """Make a fresh folder to prepare something in; `drop_scratch` removes what is left of it."""
         name = uuid4().hex
-        self._busy.add(name)
-        return await anyio.to_thread.run_sync(self._storage.stage, name)
+        self.begin(name)
+        try:
+            return await anyio.to_thread.run_sync(self._storage.stage, name)
+        except BaseException:
+            self.end(name)
+            raise
 
     async def drop_scratch(self, folder: Path) -> None:
         """Forget such a folder; removes what is in it."""
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._storage.discard, folder)
-        self._busy.discard(folder.name)
+        self.end(folder.name)

@@ -5,7 +5,6 @@ put aside and never stops a start.
 Units: positions in seconds of the track.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 import anyio
 import msgspec
 
+from audio.files import write_whole
 from audio.units import DECKS
 from control.control import Access, ControlError, Value, check
 from control.registry import REGISTRY
@@ -62,12 +62,7 @@ def save(path: Path, state: State, positions: Sequence[float]) -> None:
     }
     data = msgspec.json.format(msgspec.json.encode(_File(VERSION, state.next_token, controls, decks)), indent=1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, data)
 
 
 def restore(path: Path, first_token: int = 1) -> tuple[State, Notice | None]:

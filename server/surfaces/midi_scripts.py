@@ -177,7 +177,7 @@ class DeviceScripts:
                     batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), 64))]
                     now = anyio.current_time()
                     self._owed.extend([now] * len(batch))
-                    await line.tell(batch)
+                    await line.tell(*batch)
                     while len(self._owed) >= CROWDED:  # it has enough; what comes meanwhile can still be replaced
                         await anyio.sleep(0.005)
                 self._stir = anyio.Event()

@@ -39,6 +39,7 @@ from server.live import LiveHub
 from server.session.effects import EngineCommand
 from server.session.facts import AudibleDeck, DeckLoaded, DeckLoadFailed, EngineRestored, PadLoaded, StemsReady
 from server.session.show import Show
+from tests.server.session.quiet_deckhand import QuietDeckhand
 from tests.web.mock_playlists import MockPlaylists, refusal
 from tests.web.mock_views import MockViews, analysis_of
 
@@ -95,7 +96,7 @@ class FakeTrack:
         return builder.finish()
 
 
-class ClockDeckhand:
+class ClockDeckhand(QuietDeckhand):
     """Decks that move by the monotonic clock; loads answer on the next turn of the loop."""
 
     def __init__(self, mock: "MockServer") -> None:
@@ -165,9 +166,6 @@ class ClockDeckhand:
         asyncio.get_running_loop().call_soon(
             self._mock.show.report, PadLoaded(bank, pad, token, source, name, 4.0 if track else 0.0)
         )
-
-    def save_bank(self, bank: int, pads: Sequence[object]) -> None:
-        """As the port says; nothing is stored."""
 
     def eject(self, deck: int) -> None:
         """As the port says."""
@@ -243,7 +241,7 @@ class MockServer:
         stop = min(self.frame(), cursor + limit)
         frames = np.arange(cursor, max(cursor, stop))
         playing = any(deck.playing for deck in self.deckhand.audible())
-        chord = sum(np.sin(2 * np.pi * hz * frames / RATE) for hz in (220.0, 277.18, 329.63))
+        chord = np.sum([np.sin(2 * np.pi * hz * frames / RATE) for hz in (220.0, 277.18, 329.63)], axis=0)
         mono = (0.08 * chord * playing).astype(np.float32)
         return np.repeat(mono[:, None], 2, axis=1), max(cursor, stop)
 

@@ -51,7 +51,7 @@ async def test_hanging_up_stops_the_decode_and_removes_what_it_had(
     path = "/api/tracks" if method == "POST" else f"/api/tracks/{track['id']}/stems/vocals"
     before = files_under(parts.library.storage.data)
     decoder = Stuck()
-    parts.library._importer = decoder
+    parts.library._importing.decoder = decoder
     kind, body = form(write_wav(tmp_path / "b.wav", hz=500.0).read_bytes())
     left = [body]
 
