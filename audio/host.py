@@ -17,9 +17,10 @@ from audio.commands import CHUNK_FRAMES, FADE_S, TUNING_HZ, Commands
 from audio.errors import AudioError
 from audio.holdings import Holdings
 from audio.kernel import layout, stretch_layout
-from audio.kernel.bank import crossover_factors, rest_bank
+from audio.kernel.bank import rest_bank
 from audio.kernel.callback import CALLBACK, null_loop
 from audio.kernel.fx_state import line_frames
+from audio.kernel.lane_isolator import crossover_factors
 from audio.kernel.layout import (
     HOST_BIND,
     HOST_CAPACITY,
@@ -32,6 +33,7 @@ from audio.kernel.layout import (
     LOOK_AHEAD,
     NONE,
     SCHEDULED,
+    SEGMENT,
     STATE,
 )
 from audio.kernel.limiter import peak_weights
@@ -408,7 +410,7 @@ class KernelHost:
         state["place_ring"] = block["places"].ctypes.data
         state["command_mask"] = len(block["commands"]["records"]) - 1
         state["event_mask"] = len(block["events"]["records"]) - 1
-        state["peak_fall"] = 10.0 ** (-PEAK_FALL_DB_S / 20.0 / self.rate)
+        state["peak_fall"] = 10.0 ** (-PEAK_FALL_DB_S / 20.0 / self.rate * np.arange(SEGMENT + 1))
         state["power_rise"] = 1.0 / (POWER_S * self.rate)
         state["limiter_gain"] = state["limiter_low"] = 1.0
         state["curve"] = 1

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from audio.commands import CommandKind, Commands, command, join
 from audio.host import KernelHost, SlotMemory
+from audio.kernel.layout import LOOK_AHEAD
 
 PICTURES: Final = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 COLOURS: Final = ("#e0663c", "#3c8de0", "#3ca667", "#9a62d6")
@@ -100,7 +101,7 @@ def limiter() -> str:
     out = play(sound, looks_ahead=True)[:, 0].astype(np.float64)
     shown = slice(5700, 6700)
     at = (frames[shown] - 6000) / 48.0
-    curves = {"before": (at, wave[shown]), "after, held at -1 dBTP": (at, out[5724:6724])}
+    curves = {"before": (at, wave[shown]), "after, held at -1 dBTP": (at, out[5700 + LOOK_AHEAD : 6700 + LOOK_AHEAD])}
     across = [(ms, f"{ms} ms") for ms in (-6, 0, 6, 14)]
     up = [(level, f"{level}") for level in (-4, -1, 0, 1, 4)]
     return chart("A tone 12 dB too loud", curves, across, up, logarithmic=False)

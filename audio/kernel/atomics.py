@@ -122,6 +122,21 @@ def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
 
 
 @in_llvm
+def expect_at(typingctx: Any, address: Any) -> Any:
+    """Let the processor bring the cache line at `address` near: it is read or written soon. Any address will do."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        # To be read, into every cache, data.
+        builder.call(function, [builder.inttoptr(args[0], byte), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+@in_llvm
 def as_address(typingctx: Any, pointer: Any) -> Any:
     """Return the address that a C pointer holds."""
 

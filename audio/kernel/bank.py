@@ -14,24 +14,14 @@ from math import pi, tan
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from audio.kernel.compiled import Single, compiled
-from audio.kernel.lane_filters import (
-    EQ_STATES,
-    EQ_VALUES,
-    FILTER_STATES,
-    FILTER_VALUES,
-    eq_frames,
-    filter_frames,
-    filter_still_frames,
-)
+from audio.kernel.lane_filters import FILTER_STATES, FILTER_VALUES, filter_frames, filter_still_frames
+from audio.kernel.lane_isolator import EQ_STATES, EQ_VALUES, eq_frames, eq_still_frames
 from audio.kernel.lane_rows import HALF, gather_half, scatter_half
 from audio.kernel.lanes import LANES
 from audio.units import DECKS
 
-CROSSOVERS_HZ: Final = (200.0, 2500.0)
-"""Where low ends and high begins."""
 BANDS: Final = 3
 PAIRS: Final = LANES // 2
 TICK: Final = 16
@@ -50,8 +40,6 @@ GAIN_S: Final = 0.003
 KNOB_S: Final = 0.008
 """Time constant of the filter's knob; its cut-off follows exponentially."""
 
-_BUTTERWORTH: Final = (0.5411961, 1.3065630)
-"""Q of the two sections of a Butterworth filter of fourth order."""
 _GAIN_ARRIVES: Final = np.float32(1e-5)
 _KNOB_ARRIVES: Final = np.float32(1e-3)
 _DAMPING: Final = np.float32(1.0 / FILTER_Q)
@@ -91,17 +79,6 @@ def rest_bank(bank: Any) -> None:
     bank["eq_value"][..., 0, :BANDS, :] = 1.0
     bank["eq_next"][..., :BANDS, :] = 1.0
     bank["eq_target"] = 1.0
-
-
-def crossover_factors(rate: int) -> npt.NDArray[np.float32]:
-    """Return the factors of `eq_frames` at `rate` Hz, float32 (2, 2, 4)."""
-    found = []
-    for hertz in CROSSOVERS_HZ:
-        tangent = tan(pi * hertz / rate)
-        for q in _BUTTERWORTH:
-            a1 = 1.0 / (1.0 + tangent * (tangent + 1.0 / q))
-            found.append((a1, tangent * a1, tangent, 2.0 / q))
-    return np.array(found, np.float32).reshape(2, 2, 4)
 
 
 @compiled
@@ -273,6 +250,18 @@ def is_on(bank: Any) -> bool:
 
 
 @compiled
+def stays_on(bank: Any) -> bool:
+    """Say whether the bank will have to be run until a knob is turned."""
+    for pair in range(PAIRS):
+        if bank.knob_target[pair] != 0.0:
+            return True
+        for band in range(BANDS):
+            if bank.eq_target[band, pair] != 1.0:
+                return True
+    return False
+
+
+@compiled
 def bus_pair(number: int, part: int) -> int:
     """Return which pair of the decks' bank the bus `part` of deck `number` is."""
     return DECKS * part + number
@@ -321,10 +310,11 @@ def _run_eq(k: Any, bank: Any, rows: int, used: int, count: int) -> None:
     for half in range(2):
         if _runs(bank.eq_pairs, bank.eq_moves, used, half):
             at = half * _HALF_BYTES
-            eq_frames(
-                rows + at, bank.eq_state.ctypes.data + at, bank.eq_value.ctypes.data + at, k.crossovers.ctypes.data,
-                below, above, count,
-            )  # fmt: skip
+            state, values = bank.eq_state.ctypes.data + at, bank.eq_value.ctypes.data + at
+            if bank.eq_moves:
+                eq_frames(rows + at, state, values, k.crossovers.ctypes.data, below, above, count)
+            else:
+                eq_still_frames(rows + at, state, values, k.crossovers.ctypes.data, below, above, count)
 
 
 @compiled

@@ -25,9 +25,27 @@ _SHARE: Final = 0
 
 
 @compiled
+def _delay_of(unit: Any, beat: Any) -> int:
+    return frames_of(beat, choice_of(unit.goal[0], ECHO_BEATS), unit.line - TICK)
+
+
+@compiled
+def _memory_of(unit: Any) -> int:
+    return max(unit.near, unit.far) + 2 * TICK
+
+
+@compiled
+def keeps_delay(unit: Any, beat: Any) -> bool:
+    """Say whether the delay is what knob and beat want, and has been since the last tick."""
+    if unit.blend.left > 0 or unit.blend.value != 0.0 or unit.memory_frames != _memory_of(unit):
+        return False
+    return unit.near == _delay_of(unit, beat)
+
+
+@compiled
 def tick_echo(k: Any, unit: Any, beat: Any) -> None:
     """Decide delay and tone."""
-    frames = frames_of(beat, choice_of(unit.goal[0], ECHO_BEATS), unit.line - TICK)
+    frames = _delay_of(unit, beat)
     if unit.fresh:
         unit.near = frames
         unit.far = frames
@@ -36,7 +54,7 @@ def tick_echo(k: Any, unit: Any, beat: Any) -> None:
         unit.far = frames
         snap(unit.blend, 0.0)
         glide(unit.blend, 1.0, _OVER * k.fade_frames)
-    unit.memory_frames = max(unit.near, unit.far) + 2 * TICK
+    unit.memory_frames = _memory_of(unit)
     if unit.fresh or unit.moves:
         unit.value[_SHARE] = tone_share(unit.param[2], k.rate)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from audio.kernel.atomics import float_at, put_float
+from audio.kernel.atomics import expect_at, float_at, put_float
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.fx_lines import GROUP, LINES, diffuse_groups, line_groups
 from audio.kernel.fx_state import smooth, tone_share
@@ -36,6 +36,8 @@ _CUTS: Final = 8
 """States: 0 to 7 low-passes, 8 and 9 low cuts, 10 to 17 what the matrix mixes."""
 _MIX: Final = 10
 _DIFFUSER: Final = 8
+_CACHE_LINE: Final = 16
+"""Samples of a cache line."""
 
 
 @compiled
@@ -113,23 +115,35 @@ def _run_frames(unit: Any, rows: Any, room: int, start: int, end: int) -> None:
 
 
 @compiled
-def _in_one_piece(unit: Any, room: int, count: int) -> bool:
-    """Say whether all delays are filled, and no ring begins anew within `count` frames."""
-    if (unit.place & (room - 1)) + count > room:
-        return False
+def _in_one_piece(unit: Any, room: int, count: int) -> int:
+    """Return how many of `count` frames come before one of the rings begins anew; 0 until all delays are filled."""
+    count = min(count, room - (unit.place & (room - 1)))
     for ring in range(LINES + 2 * _STAGES):
         delay = unit.whole[ring]
-        if delay > unit.filled or ((unit.place - delay) & (room - 1)) + count > room:
-            return False
-    return True
+        if delay > unit.filled:
+            return 0
+        count = min(count, room - ((unit.place - delay) & (room - 1)))
+    return count
 
 
 @compiled
-def _run_groups(unit: Any, rows: Any, room: int, groups: int) -> None:
-    """Turn the first groups of `rows` into their reverberation. Pre: `_in_one_piece`."""
+def _expect(unit: Any, room: int, count: int) -> None:
+    """Bring near what the frames after the next `count` read and write: a reverb's rings fit no near cache."""
+    for ring in range(LINES + 2 * _STAGES):
+        base = unit.memory + 4 * ring * room
+        write = unit.place + count
+        read = write - unit.whole[ring]
+        for ahead in range(0, count, _CACHE_LINE):
+            expect_at(base + 4 * ((write + ahead) & (room - 1)))
+            expect_at(base + 4 * ((read + ahead) & (room - 1)))
+
+
+@compiled
+def _run_groups(unit: Any, rows: Any, room: int, at: int, groups: int) -> None:
+    """Turn groups of `rows`, from frame `at` on, into their reverberation. Pre: they lie `_in_one_piece`."""
     state, value, place, last = unit.state, unit.value, unit.place, room - 1
     cut, low_left, low_right = value[_CUT], state[_CUTS], state[_CUTS + 1]
-    for n in range(groups * GROUP):
+    for n in range(at, at + groups * GROUP):
         left, right = rows[0, n], rows[1, n]
         low_left += cut * (left - low_left)
         low_right += cut * (right - low_right)
@@ -137,14 +151,14 @@ def _run_groups(unit: Any, rows: Any, room: int, groups: int) -> None:
         rows[1, n] = right - low_right
     state[_CUTS], state[_CUTS + 1] = low_left, low_right
     for channel in range(2):
-        row = rows[channel]
+        row = rows[channel, at:]
         for stage in range(channel * _STAGES, (channel + 1) * _STAGES):
             ring = unit.memory + 4 * (LINES + stage) * room
             old = ring + 4 * ((place - unit.whole[_DIFFUSER + stage]) & last)
             diffuse_groups(row.ctypes.data, old, ring + 4 * (place & last), _DIFFUSION, groups)
     line_groups(
-        rows[0].ctypes.data, rows[1].ctypes.data, unit.memory, room, place, unit.whole.ctypes.data, state.ctypes.data,
-        value.ctypes.data, value[_TONE], _LEVEL, _HADAMARD, groups,
+        rows[0, at:].ctypes.data, rows[1, at:].ctypes.data, unit.memory, room, place, unit.whole.ctypes.data,
+        state.ctypes.data, value.ctypes.data, value[_TONE], _LEVEL, _HADAMARD, groups,
     )  # fmt: skip
     unit.place += groups * GROUP
     unit.filled += groups * GROUP
@@ -154,9 +168,14 @@ def _run_groups(unit: Any, rows: Any, room: int, groups: int) -> None:
 def run_reverb(unit: Any, rows: Any, count: int) -> None:
     """Turn `count` frames of `rows` into their reverberation."""
     room = unit.line >> 3
-    groups = count // GROUP
-    if groups == 0 or not _in_one_piece(unit, room, count):
-        groups = 0
-    else:
-        _run_groups(unit, rows, room, groups)
-    _run_frames(unit, rows, room, groups * GROUP, count)
+    _expect(unit, room, count)
+    at = 0
+    while at < count:
+        groups = _in_one_piece(unit, room, count - at) // GROUP
+        if groups:
+            _run_groups(unit, rows, room, at, groups)
+            at += groups * GROUP
+        else:
+            end = min(count, at + GROUP)
+            _run_frames(unit, rows, room, at, end)
+            at = end

@@ -19,13 +19,14 @@ import numpy as np
 
 from audio.kernel.compiled import compiled
 from audio.kernel.fx_crusher import run_crusher, tick_crusher
-from audio.kernel.fx_echo import run_echo, tick_echo
+from audio.kernel.fx_echo import keeps_delay, run_echo, tick_echo
 from audio.kernel.fx_flanger import run_flanger, tick_flanger
 from audio.kernel.fx_gate import run_gate
 from audio.kernel.fx_phaser import run_phaser, tick_phaser
 from audio.kernel.fx_repeat import run_repeat
 from audio.kernel.fx_reverb import run_reverb, tick_reverb
 from audio.kernel.fx_state import CRUSHER, ECHO, FLANGER, GATE, PHASER, REVERB, TICK
+from audio.kernel.layout import SEGMENT
 from audio.kernel.ramps import advance, glide, snap
 from audio.units import DECKS, EFFECT_PARAMS, EFFECT_UNITS
 
@@ -177,6 +178,18 @@ def _piece(k: Any, unit: Any, beat: Any, bus: Any, at: int, count: int) -> None:
 
 
 @compiled
+def _rests(unit: Any, beat: Any) -> bool:
+    """Say whether a tick would change nothing: then the unit is run past it, to the same bits."""
+    if unit.fresh or not unit.running:
+        return False
+    for index in range(EFFECT_PARAMS):
+        goal = unit.goal[index]
+        if unit.param[index] != goal or unit.param_next[index] != goal or unit.param_step[index] != 0.0:
+            return False
+    return unit.kind == REVERB or (unit.kind == ECHO and keeps_delay(unit, beat))
+
+
+@compiled
 def run_unit(k: Any, unit: Any, beat: Any, bus: Any, count: int, until: int) -> None:
     """Take `count` frames of the bus through the unit, as long as it rings, or to engine frame `until`."""
     at = 0
@@ -189,6 +202,9 @@ def run_unit(k: Any, unit: Any, beat: Any, bus: Any, count: int, until: int) -> 
         if not unit.running:
             break
         left = TICK - (frame & (TICK - 1))
+        ticks = left == TICK
+        if _rests(unit, beat):
+            left = SEGMENT - (frame & (SEGMENT - 1))
         run = min(left, min(count - at, end - frame))
         if unit.rings_until > frame:
             run = min(run, unit.rings_until - frame)
@@ -198,7 +214,7 @@ def run_unit(k: Any, unit: Any, beat: Any, bus: Any, count: int, until: int) -> 
             run = min(run, unit.wet.left)
         if unit.dry.left > 0:
             run = min(run, unit.dry.left)
-        if unit.fresh or left == TICK:
+        if unit.fresh or ticks:
             _tick(k, unit, beat, left)
         _piece(k, unit, beat, bus, at, run)
         at += run

@@ -1,20 +1,12 @@
-"""Filters over 8 lanes at once, in LLVM: the isolator of three bands, the bipolar filter, the meter's weighting.
+"""Filters over 8 lanes at once, in LLVM: their sections, the bipolar filter, the meter's weighting.
 
     row of 16 lanes (8 stereo pairs), one row a frame --> half of it --> sections --> the same rows
 
 A section is a state-variable filter with its delay-free loop solved (Zavalishin, "The Art of VA Filter Design", 2018,
-chapter 4), which stays stable however fast its cut-off moves. Lanes never touch each other, and a frame's arithmetic
-is the same in any run, so the bits do not depend on block sizes. Whoever calls runs the halves that are in use, each by
-itself: 8 lanes are what registers of today's processors hold.
-
-    isolator:  x -- split at the first crossover --> low ----------------> all-pass of the second --> x low gain --.
-                              '--> rest -- split at the second crossover --> middle ------------> x middle gain ---+-> y
-                                                          '---------------> high ---------------> x high gain ----'
-
-A split is a Linkwitz-Riley crossover of eighth order: low = two Butterworth low-passes of fourth order in a row, high
-= the all-pass with the poles of one of them, minus low. So low + high is that all-pass, and all bands up are flat. The
-isolator goes through a run three times, once for each box: a chain of sections so short that a processor works on
-several frames of it at once.
+chapter 4), which stays stable however fast its cut-off moves, and is exact at low ones. One whose cut-off stands, and
+is not low, may be in direct form, transposed (Smith, "Introduction to Digital Filters", CCRMA), in half the work. Lanes
+never touch each other, and a frame's arithmetic is the same in any run, so the bits do not depend on block sizes.
+Whoever calls runs the halves that are in use, each by itself: 8 lanes are what registers of today's processors hold.
 
 Owner: the kernel. Units: samples linear; `count` is at least 1; rows and states are LANES floats apart.
 """
@@ -26,124 +18,83 @@ from numba.core import types
 
 from audio.kernel.compiled import in_llvm
 from audio.kernel.lane_rows import HALF
-from audio.kernel.lanes import FLOAT, FLOATS, LANES, WORD, Loop, load_vector, splat, store_vector
+from audio.kernel.lane_stages import run_stages
+from audio.kernel.lanes import (
+    FLOAT,
+    FLOATS,
+    LANES,
+    WORD,
+    load_vector,
+    minus_times,
+    splat,
+    store_vector,
+    times_plus,
+)
 
-SECTIONS: Final = 12
-"""Sections of the isolator: five for each split, two for the all-pass of the low band."""
-EQ_STATES: Final = 2 * SECTIONS
-EQ_VALUES: Final = 4
-"""What moves in the isolator: the gains of low, middle and high, and its share of what is heard."""
 FILTER_STATES: Final = 4
 FILTER_VALUES: Final = 2
 """What moves in the bipolar filter: the tangent of its cut-off, and its share of what is heard."""
 
-_ONE: Final = ir.Constant(ir.VectorType(FLOAT, HALF), [1.0] * HALF)
+HALF_VECTOR: Final = ir.VectorType(FLOAT, HALF)
+_ZERO: Final = ir.Constant(HALF_VECTOR, [0.0] * HALF)
+_HALF: Final = ir.Constant(HALF_VECTOR, [0.5] * HALF)
+_ONE: Final = ir.Constant(HALF_VECTOR, [1.0] * HALF)
+_TWO: Final = ir.Constant(HALF_VECTOR, [2.0] * HALF)
 
 
-def _load_all(builder: Any, base: Any, first: int, count: int) -> list[Any]:
+def load_all(builder: Any, base: Any, first: int, count: int) -> list[Any]:
+    """Emit loads of `count` half rows, from row `first` on."""
     return [load_vector(builder, base, LANES * (first + n), HALF) for n in range(count)]
 
 
-def _store_all(builder: Any, vectors: list[Any], base: Any, first: int) -> None:
+def store_all(builder: Any, vectors: list[Any], base: Any, first: int) -> None:
+    """Emit stores of half rows, from row `first` on."""
     for n, vector in enumerate(vectors):
         store_vector(builder, vector, base, LANES * (first + n))
 
 
-def _splat_all(builder: Any, base: Any, first: int, count: int) -> list[Any]:
+def splat_all(builder: Any, base: Any, first: int, count: int) -> list[Any]:
+    """Emit `count` vectors, each of one of the floats from `first` on."""
     return [splat(builder, builder.load(builder.gep(base, [WORD(first + n)])), HALF) for n in range(count)]
 
 
-class _Sections:
-    """Emits sections one after the other; `states` are read and replaced in order."""
-
-    def __init__(self, builder: Any, states: list[Any]) -> None:
-        self._builder = builder
-        self._states = states
-        self._next = 0
-        self.after: list[Any] = []
-
-    def run(self, x: Any, factors: Any) -> tuple[Any, Any]:
-        """Emit one section with factors (a1, a2, tangent); return its band and low outputs."""
-        builder = self._builder
-        first, second = self._states[self._next : self._next + 2]
-        self._next += 2
-        a1, a2, tangent = factors[:3]
-        band = builder.fadd(builder.fmul(a1, first), builder.fmul(a2, builder.fsub(x, second)))
-        rise = builder.fmul(tangent, band)
-        low = builder.fadd(second, rise)
-        self.after += [builder.fsub(builder.fadd(band, band), first), builder.fadd(low, rise)]
-        return band, low
-
-    def all_pass(self, x: Any, factors: Any) -> Any:
-        """Emit one section as an all-pass."""
-        band, _ = self.run(x, factors)
-        return self._builder.fsub(x, self._builder.fmul(factors[3], band))
-
-    def split(self, x: Any, wide: Any, narrow: Any) -> tuple[Any, Any]:
-        """Emit a crossover; return what is below and what is above."""
-        band, low = self.run(x, wide)
-        through = self._builder.fsub(x, self._builder.fmul(wide[3], band))
-        for factors in (narrow, wide, narrow):
-            _, low = self.run(low, factors)
-        through = self.all_pass(through, narrow)
-        return low, self._builder.fsub(through, low)
+def halved(builder: Any, value: Any) -> Any:
+    """Emit half of `value`."""
+    return builder.fmul(value, _HALF)
 
 
-def _mixed(builder: Any, dry: Any, wet: Any, share: Any) -> Any:
-    return builder.fadd(dry, builder.fmul(share, builder.fsub(wet, dry)))
+def section(builder: Any, x: Any, states: list[Any], factors: list[Any]) -> tuple[Any, Any, list[Any]]:
+    """Emit one section; return twice its band output, its low output, and its states after the frame.
 
-
-_SPLIT: Final = 10
-"""States of a split."""
-
-
-@in_llvm
-def eq_frames(
-    typingctx: Any, rows: Any, state: Any, values: Any, factors: Any, lows: Any, rests: Any, count: Any
-) -> Any:
-    """Take half of `count` rows at `rows` through the isolator, in place.
-
-    `state`: EQ_STATES vectors. `values`: EQ_VALUES vectors, then as many that are added to them before each frame.
-    `factors`: for each crossover, wide section then narrow, (a1, a2, tangent, 2k). `lows`, `rests`: room for as many
-    rows each.
+    `factors`: 2 a1, 2 a2, tangent, half of it.
     """
+    first, second = states
+    a1, a2, tangent, half = factors[:4]
+    band = times_plus(builder, a1, first, builder.fmul(a2, builder.fsub(x, second)))
+    low = times_plus(builder, half, band, second)
+    return band, low, [builder.fsub(band, first), times_plus(builder, tangent, band, second)]
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        audio, memory, moving, numbers, below, above = (builder.inttoptr(arg, FLOATS) for arg in args[:6])
-        first_wide, first_narrow, second_wide, second_narrow = (
-            _splat_all(builder, numbers, 4 * n, 4) for n in range(4)
-        )
-        loop = Loop(builder, args[6], _load_all(builder, memory, 0, _SPLIT))
-        sections = _Sections(builder, loop.carried)
-        low, rest = sections.split(load_vector(builder, audio, loop.offset, HALF), first_wide, first_narrow)
-        store_vector(builder, low, below, loop.offset)
-        store_vector(builder, rest, above, loop.offset)
-        _store_all(builder, loop.end(sections.after), memory, 0)
 
-        loop = Loop(builder, args[6], _load_all(builder, memory, 2 * _SPLIT, EQ_STATES - 2 * _SPLIT))
-        sections = _Sections(builder, loop.carried)
-        low = sections.all_pass(load_vector(builder, below, loop.offset, HALF), second_wide)
-        store_vector(builder, sections.all_pass(low, second_narrow), below, loop.offset)
-        _store_all(builder, loop.end(sections.after), memory, 2 * _SPLIT)
+def direct_low(builder: Any, x: Any, states: list[Any], poles: list[Any]) -> tuple[Any, list[Any]]:
+    """Emit a low-pass section in direct form, 1 / gain of it too loud; return its output and its states after.
 
-        steps = _load_all(builder, moving, EQ_VALUES, EQ_VALUES)
-        values = _load_all(builder, moving, 0, EQ_VALUES)
-        loop = Loop(builder, args[6], _load_all(builder, memory, _SPLIT, _SPLIT) + values)
-        gains = [builder.fadd(gain, step) for gain, step in zip(loop.carried[_SPLIT:], steps, strict=True)]
-        sections = _Sections(builder, loop.carried[:_SPLIT])
-        middle, high = sections.split(load_vector(builder, above, loop.offset, HALF), second_wide, second_narrow)
-        low = load_vector(builder, below, loop.offset, HALF)
-        wet = builder.fadd(
-            builder.fadd(builder.fmul(gains[0], low), builder.fmul(gains[1], middle)), builder.fmul(gains[2], high)
-        )
-        dry = load_vector(builder, audio, loop.offset, HALF)
-        store_vector(builder, _mixed(builder, dry, wet, gains[3]), audio, loop.offset)
-        after = loop.end(sections.after + gains)
-        _store_all(builder, after[:_SPLIT], memory, _SPLIT)
-        _store_all(builder, after[_SPLIT:], moving, 0)
-        return context.get_dummy_value()
+    `poles`: what the last output weighs, and the one before it.
+    """
+    y = builder.fadd(x, states[0])
+    first = minus_times(builder, times_plus(builder, _TWO, x, states[1]), poles[0], y)
+    return y, [first, minus_times(builder, x, poles[1], y)]
 
-    return types.void(*[types.intp] * 7), codegen
+
+def direct_all(builder: Any, x: Any, states: list[Any], poles: list[Any]) -> tuple[Any, list[Any]]:
+    """Emit the all-pass with the same poles in direct form; return its output and its states after."""
+    y = times_plus(builder, poles[1], x, states[0])
+    first = times_plus(builder, poles[0], builder.fsub(x, y), states[1])
+    return y, [first, minus_times(builder, x, poles[1], y)]
+
+
+def mixed(builder: Any, dry: Any, wet: Any, share: Any) -> Any:
+    """Emit what goes from `dry` to `wet` by `share`."""
+    return times_plus(builder, share, builder.fsub(wet, dry), dry)
 
 
 def _filter(moves: bool) -> Any:
@@ -152,34 +103,45 @@ def _filter(moves: bool) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         audio, memory, moving, sides = (builder.inttoptr(arg, FLOATS) for arg in args[:4])
         resistance = splat(builder, args[4], HALF)
-        is_low = load_vector(builder, sides, 0, HALF)
-        states = _load_all(builder, memory, 0, FILTER_STATES)
-        tangent, share = _load_all(builder, moving, 0, FILTER_VALUES)
-        steps = _load_all(builder, moving, FILTER_VALUES, FILTER_VALUES)
+        half_resistance = halved(builder, resistance)
+        is_low = builder.fcmp_ordered(">", load_vector(builder, sides, 0, HALF), _ZERO)
+        states = load_all(builder, memory, 0, FILTER_STATES)
+        values = load_all(builder, moving, 0, FILTER_VALUES)
+        steps = load_all(builder, moving, FILTER_VALUES, FILTER_VALUES)
 
-        def factors(tangent: Any) -> tuple[Any, Any, Any]:
-            whole = builder.fadd(_ONE, builder.fmul(tangent, builder.fadd(tangent, resistance)))
-            a1 = builder.fdiv(_ONE, whole)
-            return a1, builder.fmul(tangent, a1), tangent
+        def factors(tangent: Any) -> list[Any]:
+            whole = times_plus(builder, tangent, builder.fadd(tangent, resistance), _ONE)
+            a1 = builder.fdiv(_TWO, whole)
+            return [a1, builder.fmul(tangent, a1), tangent, halved(builder, tangent)]
 
-        found = None if moves else factors(tangent)
-        loop = Loop(builder, args[5], [*states, tangent, share] if moves else states)
-        x = load_vector(builder, audio, loop.offset, HALF)
+        def shaped(x: Any, states: list[Any], found: list[Any]) -> tuple[Any, list[Any]]:
+            band, low, after = section(builder, x, states, found)
+            high = builder.fsub(minus_times(builder, x, half_resistance, band), low)
+            return builder.select(is_low, low, high), after
+
+        found = [] if moves else [*factors(values[0]), values[1]]
+
+        def first(offset: Any, given: list[Any], own: list[Any]) -> tuple[list[Any], list[Any]]:
+            x = load_vector(builder, audio, offset, HALF)
+            if not moves:
+                wet, after = shaped(x, own, found)
+                return [x, wet], after
+            tangent, share = (builder.fadd(value, step) for value, step in zip(own[2:], steps, strict=True))
+            now = factors(tangent)
+            wet, after = shaped(x, own[:2], now)
+            return [x, wet, *now, share], [*after, tangent, share]
+
+        def second(offset: Any, given: list[Any], own: list[Any]) -> tuple[list[Any], list[Any]]:
+            x, wet, *now = [*given, *found]
+            wet, after = shaped(wet, own, now)
+            store_vector(builder, mixed(builder, x, wet, now[4]), audio, offset)
+            return [], after
+
+        starts = [[*states[:2], *values] if moves else states[:2], states[2:]]
+        after = run_stages(builder, args[5], [first, second], starts)
+        store_all(builder, [*after[0][:2], *after[1]], memory, 0)
         if moves:
-            tangent = builder.fadd(loop.carried[FILTER_STATES], steps[0])
-            share = builder.fadd(loop.carried[FILTER_STATES + 1], steps[1])
-            found = factors(tangent)
-        sections = _Sections(builder, loop.carried[:FILTER_STATES])
-        wet = x
-        for _ in range(2):
-            band, low = sections.run(wet, found)
-            high = builder.fsub(builder.fsub(wet, builder.fmul(resistance, band)), low)
-            wet = _mixed(builder, high, low, is_low)
-        store_vector(builder, _mixed(builder, x, wet, share), audio, loop.offset)
-        after = loop.end([*sections.after, tangent, share] if moves else sections.after)
-        _store_all(builder, after[:FILTER_STATES], memory, 0)
-        if moves:
-            _store_all(builder, after[FILTER_STATES:], moving, 0)
+            store_all(builder, after[0][2:], moving, 0)
         return context.get_dummy_value()
 
     return codegen
@@ -211,26 +173,33 @@ WEIGH_STATES: Final = 4
 def weigh_frames(typingctx: Any, rows: Any, state: Any, factors: Any, squares: Any, count: Any) -> Any:
     """Take half of `count` rows at `rows` through two sections, and add the squares to the vector at `squares`.
 
-    `state`: WEIGH_STATES vectors. `factors`: for each section a1, a2, tangent, and what its input, band and low weigh.
+    `state`: WEIGH_STATES vectors. `factors`: for each section 2 a1, 2 a2, tangent, and what its input, twice its band
+    and its low weigh.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         audio, memory, numbers, sums = (builder.inttoptr(arg, FLOATS) for arg in args[:4])
-        factors = _splat_all(builder, numbers, 0, 12)
-        loop = Loop(
-            builder, args[4], [*_load_all(builder, memory, 0, WEIGH_STATES), load_vector(builder, sums, 0, HALF)]
-        )
-        x = load_vector(builder, audio, loop.offset, HALF)
-        sections = _Sections(builder, loop.carried[:WEIGH_STATES])
-        for own in (factors[:6], factors[6:]):
-            band, low = sections.run(x, own)
-            x = builder.fadd(
-                builder.fadd(builder.fmul(own[3], x), builder.fmul(own[4], band)), builder.fmul(own[5], low)
-            )
-        total = builder.fadd(loop.carried[WEIGH_STATES], builder.fmul(x, x))
-        after = loop.end([*sections.after, total])
-        _store_all(builder, after[:WEIGH_STATES], memory, 0)
-        store_vector(builder, after[WEIGH_STATES], sums, 0)
+        sections = [splat_all(builder, numbers, 6 * n, 6) for n in range(2)]
+        states = load_all(builder, memory, 0, WEIGH_STATES)
+        total = load_vector(builder, sums, 0, HALF)
+
+        def weighed(x: Any, own: list[Any], factors: list[Any]) -> tuple[Any, list[Any]]:
+            a1, a2, tangent, of_x, of_band, of_low = factors
+            band, low, after = section(builder, x, own, [a1, a2, tangent, halved(builder, tangent)])
+            y = times_plus(builder, of_low, low, times_plus(builder, of_band, band, builder.fmul(of_x, x)))
+            return y, after
+
+        def first(offset: Any, given: list[Any], own: list[Any]) -> tuple[list[Any], list[Any]]:
+            y, after = weighed(load_vector(builder, audio, offset, HALF), own, sections[0])
+            return [y], after
+
+        def second(offset: Any, given: list[Any], own: list[Any]) -> tuple[list[Any], list[Any]]:
+            y, after = weighed(given[0], own[:2], sections[1])
+            return [], [*after, times_plus(builder, y, y, own[2])]
+
+        after = run_stages(builder, args[4], [first, second], [states[:2], [*states[2:], total]])
+        store_all(builder, [*after[0], *after[1][:2]], memory, 0)
+        store_vector(builder, after[1][2], sums, 0)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5), codegen

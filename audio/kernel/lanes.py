@@ -2,13 +2,16 @@
 
 Owner: the kernel. Lane l of a sum takes the frames whose number is l modulo 16, in order; where a run does not begin
 or end on a multiple of 16 the scalar code of the caller adds to the same lanes in the same order, so the bits are the
-same. No fused multiply-add: the bits are the same on every processor.
+same. Sums have no fused multiply-add: their bits are the same on every processor. Filters have, where the processor
+does it (`times_plus`); theirs are the same on all that do.
 """
 
+import platform
 from typing import Any, Final
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.codegen import get_host_cpu_features
 
 from audio.kernel.compiled import in_llvm
 
@@ -19,6 +22,9 @@ WORD: Final = ir.IntType(64)
 HALF_WORD: Final = ir.IntType(32)
 VECTOR: Final = ir.VectorType(FLOAT, LANES)
 FLOATS: Final = FLOAT.as_pointer()
+
+FUSES: Final = platform.machine() not in ("x86_64", "AMD64") or "+fma" in get_host_cpu_features().split(",")
+"""Whether the processor multiplies and adds in one go: all that are not of x86-64, and those of 2013 and later."""
 
 
 def load_vector(builder: Any, base: Any, offset: Any, lanes: int = LANES) -> Any:
@@ -72,6 +78,22 @@ def size(builder: Any, value: Any) -> Any:
     words = ir.VectorType(HALF_WORD, lanes)
     bits = builder.and_(builder.bitcast(value, words), ir.Constant(words, [0x7FFFFFFF] * lanes))
     return builder.bitcast(bits, value.type)
+
+
+def times_plus(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Emit a x b + c for vectors, rounded once where the processor can."""
+    if not FUSES:
+        return builder.fadd(builder.fmul(a, b), c)
+    name = f"llvm.fma.v{a.type.count}f32"
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
+def minus_times(builder: Any, c: Any, a: Any, b: Any) -> Any:
+    """Emit c - a x b for vectors, rounded once where the processor can."""
+    return times_plus(builder, builder.fneg(a), b, c)
 
 
 class Loop:
@@ -175,7 +197,9 @@ def level_groups(typingctx: Any, row: Any, groups: Any) -> Any:
     return _LEVELS(types.intp, types.intp), codegen
 
 
-PEAK_TAPS: Final = 12
+PEAK_TAPS: Final = 10
+PEAK_AHEAD: Final = 2
+"""Those of the taps that come after the place between two samples that is looked at."""
 PEAK_PHASES: Final = 3
 """Places between two samples at which the limiter looks for the wave."""
 
@@ -185,7 +209,8 @@ def peak_groups(typingctx: Any, left: Any, right: Any, weights: Any, peaks: Any,
     """Write the true peaks of 16 x `groups` (at least 1) frames of two channels to the row at `peaks`.
 
     Frame n has the samples n to n + PEAK_TAPS - 1 at `left` and `right` around it; `weights`: PEAK_PHASES rows of
-    PEAK_TAPS, of the wave between the two in the middle. The first of those two counts as it is.
+    PEAK_TAPS, of the wave between the sample before the last PEAK_AHEAD and the first of those. The former counts as it
+    is.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -196,7 +221,7 @@ def peak_groups(typingctx: Any, left: Any, right: Any, weights: Any, peaks: Any,
         peak = _ZERO
         for base in channels:
             frames = [load_vector(builder, base, builder.add(loop.offset, WORD(tap))) for tap in range(PEAK_TAPS)]
-            peak = larger(builder, peak, size(builder, frames[PEAK_TAPS // 2 - 1]))
+            peak = larger(builder, peak, size(builder, frames[-PEAK_AHEAD - 1]))
             for phase in range(PEAK_PHASES):
                 wave = _ZERO
                 for tap, frame in enumerate(frames):

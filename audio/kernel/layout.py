@@ -23,13 +23,14 @@ from numba import from_dtype
 
 from audio.commands import COMMAND, EVENT
 from audio.kernel.bank import BANK
-from audio.kernel.fx_state import BEAT, EFFECT, TICK
+from audio.kernel.fx_state import BEAT, EFFECT
 from audio.kernel.lane_filters import WEIGH_STATES
-from audio.kernel.lanes import LANES, PEAK_PHASES, PEAK_TAPS
+from audio.kernel.lane_isolator import FACTORS
+from audio.kernel.lanes import LANES, PEAK_AHEAD, PEAK_PHASES, PEAK_TAPS
 from audio.kernel.practice_state import CLICK, CLICK_ROOM, COUNT_IN, LEVELS, MUTES
 from audio.kernel.ramps import RAMP, RATE_RAMP
 from audio.kernel.sampler_state import SAMPLER
-from audio.kernel.sinc import TAPS, WIDTH
+from audio.kernel.sinc import TAPS, TOGETHER, WIDTH
 from audio.kernel.slots import SLOT
 from audio.kernel.timecode_state import TIMECODE
 from audio.rings import CLOCK, CONSUMED, PRODUCED
@@ -42,10 +43,10 @@ HEADS: Final = 4
 TAPES: Final = 6
 SCHEDULED: Final = 1024
 LOOK_BACK: Final = PEAK_TAPS
-WINDOW: Final = 19
+WINDOW: Final = 5
 """Frames over which the limiter's gain goes down."""
-LOOK_AHEAD: Final = WINDOW + PEAK_TAPS // 2 - 1
-"""Frames that the limiter delays the master by where it looks ahead: 24, half a millisecond at 48 kHz."""
+LOOK_AHEAD: Final = WINDOW + PEAK_AHEAD - 1
+"""Frames that the limiter delays the master by where it looks ahead: 6, an eighth of a millisecond at 48 kHz."""
 
 METERED: Final = DECKS + 1
 """What loudness is measured of: each deck, and the master."""
@@ -344,7 +345,7 @@ STATE: Final = np.dtype(
         ("curve", "<i8"),
         ("reversed", "<i8"),
         ("deck_bank", BANK),
-        ("crossovers", "<f4", (2, 2, 4)),
+        ("crossovers", "<f4", (2, 2, FACTORS)),
         ("phones_level", RAMP),
         ("cue_mix", RAMP),
         ("split_cue", RAMP),
@@ -394,7 +395,7 @@ STATE: Final = np.dtype(
         ("hop_power", "<f4", (METERED, HOPS)),
         ("short_term", "<f4", (METERED,)),
         ("momentary", "<f4", (METERED,)),
-        ("peak_fall", "<f4"),
+        ("peak_fall", "<f4", (SEGMENT + 1,)),
         ("power_rise", "<f4"),
         ("master_peak", "<f4", (2,)),
         ("master_power", "<f4", (2,)),
@@ -435,7 +436,7 @@ STATE: Final = np.dtype(
         ("split_rows", "<f4", (2, SEGMENT, LANES)),
         ("loud_rows", "<f4", (LANES, SEGMENT)),
         ("loud_lanes", "<f4", (SEGMENT, LANES)),
-        ("fx_rows", "<f4", (2, TICK)),
+        ("fx_rows", "<f4", (2, SEGMENT)),
         ("peaks", "<f4", (SEGMENT,)),
         ("curve_row", "<f4", (2, SEGMENT)),
         ("master_bus", "<f4", (2, SEGMENT)),
@@ -449,6 +450,8 @@ STATE: Final = np.dtype(
         ("total", "<f4", (2 * (2 * BATCH + WIDTH),)),
         ("sources", "<i8", (STEM_SLOTS,)),
         ("targets", "<i8", (STEM_SLOTS,)),
+        ("laid", "<f4", (BATCH, 2 * TOGETHER)),
+        ("nowhere", "<f4", (2, SEGMENT)),
         # Rings between the kernel and its host.
         ("host_produced", PRODUCED),
         ("host_consumed", CONSUMED),

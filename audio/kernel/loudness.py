@@ -36,18 +36,22 @@ _PASS_Q: Final = 0.5003270373238773
 
 
 def weighting_factors(rate: int) -> npt.NDArray[np.float32]:
-    """Return the factors of `weigh_frames` at `rate` Hz, float32 (2, 6): a1, a2, tangent, what x, band, low weigh."""
+    """Return the factors of `weigh_frames` at `rate` Hz, float32 (2, 6)."""
     gain = 10.0 ** (_SHELF_DB / 40.0)
     shelf = _section(tan(pi * _SHELF_HZ / rate), 1.0 / _SHELF_Q)
     turn = tan(pi * _PASS_HZ / rate)
     over = 1.0 + turn / _PASS_Q + turn * turn  # the standard's high-pass is not normalised: its passband gain is this
     high = _section(turn, 1.0 / _PASS_Q)
-    weights = (gain * gain, (1.0 - gain) * gain / _SHELF_Q, 1.0 - gain * gain), (over, -over / _PASS_Q, -over)
+    # Twice the band is what a section gives.
+    weights = (
+        (gain * gain, (1.0 - gain) * gain / _SHELF_Q / 2.0, 1.0 - gain * gain),
+        (over, -over / _PASS_Q / 2.0, -over),
+    )
     return np.array([(*shelf, *weights[0]), (*high, *weights[1])], np.float32)
 
 
 def _section(tangent: float, damping: float) -> tuple[float, float, float]:
-    a1 = 1.0 / (1.0 + tangent * (tangent + damping))
+    a1 = 2.0 / (1.0 + tangent * (tangent + damping))
     return a1, tangent * a1, tangent
 
 

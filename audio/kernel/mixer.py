@@ -193,7 +193,7 @@ def _pass_deck(k: Any, deck: Any, count: int) -> None:
     pass_by(deck.pfl, count)
     pass_by(deck.gain, count)
     pass_by(deck.cross, count)
-    fall = k.peak_fall ** np.float32(count)
+    fall = k.peak_fall[count]
     for channel in range(2):
         deck.peak[channel] *= fall
         deck.power[channel] *= fall

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from audio.commands import EventKind
-from audio.kernel.atomics import float_at
+from audio.kernel.atomics import float_at, put_float
 from audio.kernel.beside import has_take
 from audio.kernel.compiled import Single, compiled
 from audio.kernel.cues import stop_playing
@@ -26,7 +26,17 @@ from audio.kernel.heads import decide, is_copy, is_over, pace_of, place_of, slew
 from audio.kernel.layout import ADDRESS, BATCH, MIX_BUS, NONE, SEGMENT, SUM_BUS, TAKE_BUS
 from audio.kernel.memory import between_frames, frame_at, may_read
 from audio.kernel.ramps import advance, snap
-from audio.kernel.sinc import FRACTION_BITS, WIDTH, interpolate, lay_32, weigh, width_of
+from audio.kernel.sinc import (
+    FRACTION_BITS,
+    TOGETHER,
+    WIDTH,
+    add_four,
+    interpolate,
+    lay_32,
+    lay_four,
+    weigh,
+    width_of,
+)
 from audio.kernel.stretched import lay_stretched
 from audio.kernel.summed import can_sum, lay_sum, measure_stems
 from audio.units import STEM_SLOTS
@@ -88,11 +98,32 @@ def _lay_between(
 
 
 @compiled
+def _lay_together(k: Any, weights: int, first: int, parts: int, count: int, gain: Single) -> None:
+    """Add `count` frames of `parts` (up to TOGETHER) of the sounds that lie in scratch, from number `first` on, to
+    their rows. Those that lack are made of the first of them, and heard by nobody."""
+    of, to = k.sources[first : first + TOGETHER], k.targets[first : first + TOGETHER]
+    for part in range(parts, TOGETHER):
+        of[part] = of[0]
+        to[part] = k.nowhere.ctypes.data
+    rows = k.laid.ctypes.data
+    lay_four(rows, of.ctypes.data, k.places.ctypes.data, weights, count)
+    groups = count // (2 * TOGETHER)
+    if groups:
+        add_four(to.ctypes.data, rows, groups, SEGMENT, gain)
+    for n in range(2 * TOGETHER * groups, count):
+        for part in range(parts):
+            for side in range(2):
+                at = n + side * SEGMENT
+                put_float(to[part], at, float_at(to[part], at) + k.laid[n, 2 * part + side] * gain)
+
+
+@compiled
 def _lay_stems(
     k: Any, address: int, deck: Any, tape: Any, mask: int, start: int, count: int, width: int, gain: Single
 ) -> None:
     """Add `count` frames of the stems in `mask` to their buses: all of them at once where every tap may be read."""
     places = k.places
+    weights = address + _WEIGHTS
     parts = 0
     for slot in range(STEM_SLOTS):
         if mask >> slot & 1:
@@ -105,10 +136,14 @@ def _lay_stems(
                 parts += 1
             else:
                 _lay_between(k, address, stem, slot, start, count, width, gain, shift)
-    if parts:
+    done = 0
+    while parts - done >= TOGETHER - 1:
+        _lay_together(k, weights, done, min(TOGETHER, parts - done), count, gain)
+        done += TOGETHER
+    if done < parts:
         lay_32(
-            k.sources.ctypes.data, k.targets.ctypes.data, parts, places.ctypes.data, address + _WEIGHTS, count, SEGMENT,
-            gain,
+            k.sources.ctypes.data + 8 * done, k.targets.ctypes.data + 8 * done, parts - done, places.ctypes.data,
+            weights, count, SEGMENT, gain,
         )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from audio.kernel.lanes import (
     shuffle,
     splat,
     store_vector,
+    turned,
 )
 
 PHASE_BITS: Final = 8
@@ -190,6 +191,76 @@ def lay_32(
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7, types.float32), codegen
+
+
+TOGETHER: Final = 4
+"""Sounds that are interpolated at once: their channels fill a row of eight."""
+
+
+@in_llvm
+def lay_four(typingctx: Any, rows: Any, sources: Any, places: Any, weights: Any, count: Any) -> Any:
+    """Write `count` (at least 1) rows of eight at `rows`: left and right of TOGETHER sounds, what `_dot_32` gives.
+
+    `sources`: an address for each sound, at which the first tap of place 0 lies; `places`: a word for each frame;
+    `weights`: 64 for each frame.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target, of, at, row = (
+            builder.inttoptr(arg, kind)
+            for arg, kind in zip(args, (FLOATS, WORD.as_pointer(), WORD.as_pointer(), FLOATS), strict=False)
+        )
+        starts = [builder.load(builder.gep(of, [WORD(part)])) for part in range(TOGETHER)]
+        frames = Loop(builder, args[4], [], 1)
+        n = frames.offset
+        own = builder.gep(row, [builder.mul(n, WORD(2 * WIDTH))])
+        taps = [load_vector(builder, own, LANES * group) for group in range(4)]
+        place = builder.mul(builder.load(builder.gep(at, [n])), WORD(8))
+        halves = []
+        for start in starts:
+            sound = builder.inttoptr(builder.add(start, place), FLOATS)
+            pieces = [builder.fmul(load_vector(builder, sound, LANES * group), taps[group]) for group in range(4)]
+            total = builder.fadd(builder.fadd(pieces[0], pieces[1]), builder.fadd(pieces[2], pieces[3]))
+            halves.append(reduce(builder, total, add, LANES, LANES // 2))
+        # The sums go on as in `reduce`, of two sounds at once, then of all.
+        low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
+        two = [
+            builder.fadd(*(shuffle(builder, halves[part], halves[part + 2], order) for order in (low, high)))
+            for part in range(2)
+        ]
+        low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
+        all_four = builder.fadd(*(shuffle(builder, two[0], two[1], order) for order in (low, high)))
+        store_vector(builder, all_four, target, builder.mul(n, WORD(2 * TOGETHER)))
+        frames.end([])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
+
+
+@in_llvm
+def add_four(typingctx: Any, targets: Any, rows: Any, groups: Any, stride: Any, gain: Any) -> Any:
+    """Add 8 x `groups` (at least 1) rows of eight at `rows`, times `gain`, to the channels of TOGETHER sounds.
+
+    `targets`: an address for each sound, of its left row; the right one lies `stride` floats behind it.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        to, source = builder.inttoptr(args[0], WORD.as_pointer()), builder.inttoptr(args[1], FLOATS)
+        level = splat(builder, args[4], 2 * TOGETHER)
+        channels = []
+        for part in range(TOGETHER):
+            left = builder.inttoptr(builder.load(builder.gep(to, [WORD(part)])), FLOATS)
+            channels += [left, builder.gep(left, [args[3]])]
+        loop = Loop(builder, args[2], [], 2 * TOGETHER)
+        first = builder.gep(source, [builder.mul(loop.offset, WORD(2 * TOGETHER))])
+        frames = [load_vector(builder, first, 2 * TOGETHER * n, 2 * TOGETHER) for n in range(2 * TOGETHER)]
+        for channel, row in zip(channels, turned(builder, frames), strict=True):
+            before = load_vector(builder, channel, loop.offset, 2 * TOGETHER)
+            store_vector(builder, builder.fadd(before, builder.fmul(row, level)), channel, loop.offset)
+        loop.end([])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4, types.float32), codegen
 
 
 @in_llvm

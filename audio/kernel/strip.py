@@ -82,7 +82,7 @@ def pass_by(ramp: Any, count: int) -> None:
 @compiled
 def meter(k: Any, left: Any, right: Any, count: int, peak: Any, power: Any) -> None:
     """Let peak and power of both channels follow `count` frames."""
-    fall = k.peak_fall ** np.float32(count)
+    fall = k.peak_fall[count]
     share = np.float32(count) * k.power_rise
     share = share / (np.float32(1.0) + share)
     for channel in range(2):
@@ -257,7 +257,7 @@ def _stems(k: Any, deck: Any, at: int, count: int) -> None:
     else:
         pass_by(deck.take_left, count)
         pass_by(deck.take_right, count)
-    fall = k.peak_fall ** np.float32(count)
+    fall = k.peak_fall[count]
     fold = (k.frame + at + count) % _ENERGY_FRAMES == 0
     for slot in range(STEM_SLOTS):
         level = deck.sum_peak[slot]
@@ -316,7 +316,7 @@ def rest(k: Any, deck: Any, at: int, count: int) -> None:
     pass_by(deck.stand_in, silent)
     snap(deck.take_left, deck.take_left.target)
     snap(deck.take_right, deck.take_right.target)
-    fall = k.peak_fall ** np.float32(silent)
+    fall = k.peak_fall[silent]
     for slot in range(STEM_SLOTS):
         snap(deck.left[slot], deck.left[slot].target)
         snap(deck.right[slot], deck.right[slot].target)

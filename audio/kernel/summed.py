@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
-from audio.kernel.bank import is_on
+from audio.kernel.bank import is_on, stays_on
 from audio.kernel.compiled import Single, compiled, in_llvm
 from audio.kernel.heads import is_copy
 from audio.kernel.lanes import FLOATS, HALF_WORD, LANES, VECTOR, Loop, larger, load_vector, reduce, size, store_vector
@@ -81,6 +81,8 @@ def frames_to_calm(deck: Any, limit: int) -> int:
     """Return how many frames, 1 to `limit`, lie before the next one on which stems may begin to be summed."""
     run = limit
     bank = deck.stem_bank
+    if stays_on(bank):
+        return run
     if bank.eq_moves:
         run = min(run, max(1, bank.eq_left))
     if bank.filter_moves:

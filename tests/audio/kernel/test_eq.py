@@ -5,7 +5,8 @@ import pytest
 
 from audio.commands import CommandKind, Commands, command, join
 from audio.host import KernelHost, SlotMemory
-from audio.kernel.bank import CROSSOVERS_HZ, FILTER_Q, HIGH_PASS_HZ, LOW_PASS_HZ
+from audio.kernel.bank import FILTER_Q, HIGH_PASS_HZ, LOW_PASS_HZ
+from audio.kernel.lane_isolator import CROSSOVERS_HZ
 from audio.units import DECKS, STEM_SLOTS
 from tests.audio.kernel.listening import (
     FADE,

@@ -36,7 +36,7 @@ def test_below_the_ceiling_it_is_a_delay_and_nothing_else() -> None:
     sound = tone(48_000, 997.0, 0.88)
     host = ahead(sound)
     out = host.render(20_000)
-    assert host.delay_frames == LOOK_AHEAD == 24
+    assert host.delay_frames == LOOK_AHEAD == 6
     assert not out[:LOOK_AHEAD].any()
     assert np.array_equal(out[LOOK_AHEAD + FADE :], sound[FADE : 20_000 - LOOK_AHEAD])
     assert host.snapshot()["limiter_db"] == 0.0
@@ -62,6 +62,24 @@ def test_a_peak_that_comes_at_once_is_met_in_time() -> None:
     sound[12_000:12_040] *= 1.1
     out = ahead(sound, trim(8.0)).render(20_000)
     assert np.abs(out).max() <= CEILING * 1.001
+
+
+@pytest.mark.parametrize("hz", [60.0, 440.0, 3000.0, 12_000.0])
+def test_the_true_peak_is_held_from_the_first_wave_on(hz: float) -> None:
+    k = np.arange(20_000)
+    wave = np.minimum(1.0, k / 48.0) * np.minimum(1.0, k[::-1] / 480.0) * np.sin(2 * np.pi * hz * k / 48_000 + 0.7)
+    sound = np.zeros((48_000, 2), np.float32)
+    sound[6000:26_000] = 0.9 * wave[:, None]
+    out = ahead(sound, trim(4.0)).render(30_000)
+    assert decibels(true_peak(out) / CEILING) <= 0.3
+
+
+def test_it_goes_down_fast_without_being_heard_to() -> None:
+    level = np.interp(np.arange(48_000), [20_000, 20_240], [0.5, 2.0])
+    sound = (level * tone(48_000, 100.0, 0.5)[:, 0])[:, None].repeat(2, 1).astype(np.float32)
+    out = ahead(sound, trim(2.0)).render(30_000)
+    spectrum = np.abs(np.fft.rfft(out[19_000:23_000, 0] * np.hanning(4000))) / 1000
+    assert decibels(float(np.sqrt(np.sum(spectrum[250:] ** 2)))) < -58.0, "above 3 kHz, of a tone of 100 Hz"
 
 
 def test_a_loud_wave_is_scaled_and_not_bent() -> None:
