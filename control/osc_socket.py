@@ -4,9 +4,11 @@ Owner: the event loop; nothing here is thread-safe and nothing blocks.
 Units: datagrams; times in seconds.
 
     socket(s) --drain until empty, bounded--> FairQueue --a slice of SERVE_S at a time--> handle(data, sender)
+         '--the first, while nothing waits---------------------------------------------> handle(data, sender)
 
 Draining and handling are apart on purpose. Draining costs about 3 us a datagram, so it keeps up with a sender on the
-same machine and the kernel's buffer stays near empty, whatever handling costs; handling goes round the senders.
+same machine and the kernel's buffer stays near empty, whatever handling costs; handling goes round the senders. A
+datagram that comes while nothing waits is a hand at a fader: it is handled before anything else is looked at.
 """
 
 import asyncio
@@ -71,7 +73,8 @@ class OscSocket:
     """Receives on one port of one or two address families, and answers from there.
 
     `admits` is asked for every datagram before it may wait and must be cheap; `handle` gets each that waited, in the
-    sender's order, and must not raise or block. `coalesces` says which addresses only need their newest value.
+    sender's order, and must not raise or block. `coalesces` says which addresses only need their newest value. `served`
+    is called when some have been handled, before the loop goes on.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class OscSocket:
         handle: Callable[[bytes, Sender], None],
         admits: Callable[[Sender], bool],
         coalesces: Callable[[bytes], bool],
+        served: Callable[[], None] = lambda: None,
     ) -> None:
         self._handle = handle
+        self._served = served
         self._admits = admits
         self._queue = FairQueue(coalesces)
         self._sockets: list[socket.socket] = []
@@ -200,17 +205,20 @@ class OscSocket:
         self._serve_soon()
 
     def _readable(self, sock: socket.socket) -> None:
+        if not self._queue:
+            self._drain(sock, 1)
+            self._serve()
         self._drain(sock)
         if self._serving is None:
             self._serve()
 
-    def _drain(self, sock: socket.socket) -> int:
-        """Read until the socket is empty or DRAIN datagrams are read; return how many."""
+    def _drain(self, sock: socket.socket, most: int = DRAIN) -> int:
+        """Read until the socket is empty or `most` datagrams are read; return how many."""
         receive = sock.recvfrom
         put = self._queue.put
         admits = self._admits
         count = 0
-        while count < DRAIN:
+        while count < most:
             try:
                 data, address = receive(MAX_DATAGRAM)
             except (BlockingIOError, InterruptedError):
@@ -237,6 +245,7 @@ class OscSocket:
             self._handle(data, sender)
             if time.perf_counter() >= until:
                 break
+        self._served()
         self._serve_soon()
 
     def _serve_soon(self) -> None:

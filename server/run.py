@@ -178,11 +178,12 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             master=deckhand.read_master, frame=deckhand.frame,
         )  # fmt: skip
         osc = OscSurface(
-            show, peers=DatabasePeers(db), telemetry=deckhand.telemetry, clock=deckhand.clock, on_peers=live.publish
-        )
+            show, peers=DatabasePeers(db), telemetry=deckhand.telemetry, clock=deckhand.clock, on_peers=live.publish,
+            act=show.act,
+        )  # fmt: skip
         midi = MidiSurface(
             show, FileMappings(settings.data / "mappings"), choices=PortChoices(settings.data / "midi-ports.toml"),
-            telemetry=deckhand.telemetry, on_learn=live.publish,
+            telemetry=deckhand.telemetry, on_learn=live.publish, act=show.act,
         )  # fmt: skip
         hosts = Hosts(settings.host, lan=settings.lan)
         lan = Lan(settings.data, settings.port, osc, hosts)

@@ -57,6 +57,9 @@ CAPACITY: Final = 65_536
 TURN: Final = 64
 """Steps between two looks at the rest of the event loop: well under 2 ms."""
 
+AT_ONCE: Final = 8
+"""Most that is taken without waiting for the task's turn of the loop: a hand's moves, not a storm."""
+
 FACTS_SOURCE: Final = "engine"
 """Source of changes that no surface asked for."""
 
@@ -85,6 +88,7 @@ class Show:
         self._queue: dict[object, Intent | Fact | _Settled] = {}
         self._epoch = 0
         self._wake = anyio.Event()
+        self._idle = False
         self._subscriptions: list[Subscription] = []
         self._watchers: list[Callable[[Notice], None]] = []
         self._load_replies: dict[int, tuple[int, Callable[[Refused], None]]] = {}
@@ -158,6 +162,19 @@ class Show:
         """Tell the show what happened; returns at once, never dropped."""
         self._enqueue(fact)
 
+    def act(self) -> None:
+        """Take what was asked for now, and not in the task's next turn of the loop, if that is little and nothing older
+        is still being taken. Otherwise, and while the task does not run, nothing happens here.
+
+        A surface calls it when it has submitted what a hand has moved. Not from a listener of the show.
+        """
+        if self._idle and 0 < len(self._queue) <= AT_ONCE:
+            self._idle = False
+            try:
+                self._turn(self._take())
+            finally:
+                self._idle = True
+
     async def settle(self) -> int:
         """Wait until everything asked for before this call is done; return the revision then."""
         done = anyio.Event()
@@ -208,14 +225,24 @@ class Show:
         """Take what is asked for until cancelled."""
         task_status.started()
         while True:
-            await self._wake.wait()
+            self._idle = True
+            try:
+                await self._wake.wait()
+            finally:
+                self._idle = False
             self._wake = anyio.Event()
-            events = deque(self._queue.values())
-            self._queue = {}
-            self._epoch += 1
+            events = self._take()
             while events:
                 self._turn([events.popleft() for _ in range(min(TURN, len(events)))])
-                await anyio.lowlevel.checkpoint()
+                if events:
+                    await anyio.lowlevel.checkpoint()
+
+    def _take(self) -> deque[Intent | Fact | _Settled]:
+        """Return what waits, and let nothing that comes take its place."""
+        events = deque(self._queue.values())
+        self._queue = {}
+        self._epoch += 1
+        return events
 
     def _turn(self, events: Iterable[Intent | Fact | _Settled]) -> None:
         """Take a handful of events: one batch to the engine, one message for each run of one source."""

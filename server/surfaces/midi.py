@@ -73,7 +73,8 @@ class MidiSurface:
 
     `on_learn` is told when learning starts (`waiting`), ends (`mapped`, `cancelled`) and when a control loses its knob
     to another (`unmapped`). `on_ports` is told when ports come, go or fail. `telemetry` returns readable controls that
-    are not state, for meters and for knobs that turn them.
+    are not state, for meters and for knobs that turn them. `act` is called when moves have been handed to the show, so
+    that it need not wait for its turn of the loop.
     """
 
     def __init__(
@@ -87,9 +88,11 @@ class MidiSurface:
         on_ports: Callable[[list[PortState]], None] = lambda ports: None,
         telemetry: Callable[[], Mapping[str, float]] = dict,
         ports: PortsFactory | None = None,
+        act: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._show = show
+        self._act = act
         self._on_learn = on_learn
         self._on_ports = on_ports
         self._telemetry = telemetry
@@ -309,6 +312,7 @@ class MidiSurface:
         source = f"midi:{device.port}"
         for move in moves:
             self._show.submit(Intent(move.path, move.value, source, None, self._refused))
+        self._act()
         self._shown.flush(device.port)
         self._plan(device)
 

@@ -52,7 +52,8 @@ class OscSurface:
 
     `telemetry` returns the readable controls that are not state, by path, and is asked at most 30 times a second while
     somebody listens; `clock` returns the engine's clock pair, None while there is no engine; `on_peers` is told when
-    senders appear, are decided on, knock again or misbehave.
+    senders appear, are decided on, knock again or misbehave. `act` is called when some messages have been handed to the
+    show, so that it need not wait for its turn of the loop.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class OscSurface:
         telemetry: Callable[[], Mapping[str, float]] = dict,
         clock: Callable[[], Clock | None] = lambda: None,
         on_peers: Callable[[PeersChanged], None] = lambda message: None,
+        act: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._show = show
@@ -75,7 +77,7 @@ class OscSurface:
         self._subscriptions = Subscriptions()
         self.feed = Feed(show, telemetry)
         self._inbox = Inbox(show, clock)
-        self._socket = OscSocket(self._handle, self._admits, coalesces)
+        self._socket = OscSocket(self._handle, self._admits, coalesces, act)
         self._tcp = OscTcp(self._socket.offer, self._admits, self._gone)
         self.doors_changed = anyio.Event()
         """Set, and replaced by a new one, whenever the network is let in or shut out."""

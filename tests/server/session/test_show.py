@@ -54,6 +54,36 @@ async def test_a_storm_costs_one_command_and_ends_at_the_last_value():
         assert show.controls["/deck/1/volume"] == 19_999 / 20_000 == show.controls["/mixer/crossfader"]
 
 
+async def test_what_a_hand_moves_needs_no_turn_of_the_loop():
+    deckhand = FakeDeckhand()
+    async with running(deckhand) as show:
+        show.submit(Intent("/deck/1/volume", 0.5, "osc"))
+        show.act()
+        assert [command.kind for command in deckhand.commands] == [CommandKind.DECK_VOLUME]
+        assert show.controls["/deck/1/volume"] == 0.5
+        await show.settle()
+        assert len(deckhand.commands) == 1
+
+
+async def test_a_storm_waits_for_its_turn_in_order():
+    deckhand = FakeDeckhand()
+    async with running(deckhand) as show:
+        for k in range(40):
+            show.submit(Intent("/deck/1/trim_db" if k % 2 else "/deck/1/eq/low/kill", k % 4 // 2, "storm"))
+            show.act() if k > 20 else None
+        assert not deckhand.commands
+        await show.settle()
+        assert show.controls["/deck/1/trim_db"] == 1 == show.controls["/deck/1/eq/low/kill"]
+
+
+async def test_nothing_is_taken_while_the_task_does_not_run():
+    deckhand = FakeDeckhand()
+    show = Show(deckhand)
+    show.submit(Intent("/deck/1/volume", 0.5, "osc"))
+    show.act()
+    assert not deckhand.commands and show.controls["/deck/1/volume"] != 0.5
+
+
 async def test_presses_keep_their_order_among_fader_moves():
     deckhand = FakeDeckhand()
     async with running(deckhand) as show:
