@@ -252,9 +252,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "OSCQuery", partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(kept.begin, "MIDI", midi.run)
         await tasks.start(kept.begin, "recording", recording.run)
-        await tasks.start(
-            kept.begin, "takes", TakeKeeper(show, lambda: deckhand.client, library, library.workplace).run
-        )
+        takes = TakeKeeper(show, lambda: deckhand.client, library, settings.data)
+        await tasks.start(kept.begin, "takes", takes.run)
         await tasks.start(kept.begin, "the way to the input", RoundTrip(show, lambda: deckhand.client).run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
@@ -292,6 +291,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await stop.wait()
         _log.info("stopping")
         server.should_exit = True
+        await takes.stop()
         with anyio.move_on_after(STOP_S):
             while server.servers and any(one.is_serving() for one in server.servers):
                 await anyio.sleep(0.01)
