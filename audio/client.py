@@ -135,6 +135,13 @@ class EngineClient:
             return np.zeros((0, 2), np.float32), cursor
         return self._input.read(cursor, limit_frames)
 
+    def input_peak(self, frames: int) -> float:
+        """Return the peak of the last `frames` frames that the device has heard; 0 without an input."""
+        written = self._input.written
+        if written < self.master_cursor - 2 * frames:
+            return 0.0
+        return float(np.abs(self._input.read(max(0, written - frames), frames)[0]).max(initial=0.0))
+
     def taker(self, begin: Callable[[int], OpenPass]) -> Taker | None:
         """Return who reads what is played along with the deck that INPUT_TAKE names, from where that began; None
         without an input, or before the engine has heard that command. `begin` as in `Taker`."""

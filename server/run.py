@@ -36,6 +36,7 @@ from server.database import open_database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
+from server.input_delays import InputDelays
 from server.jobs import cleanup, store
 from server.jobs.batches import BatchService
 from server.jobs.healer import Healer
@@ -254,6 +255,13 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "recording", recording.run)
         takes = TakeKeeper(show, lambda: deckhand.client, library, settings.data)
         await tasks.start(kept.begin, "takes", takes.run)
+        source = settings.engine_settings.source
+
+        def device() -> str:
+            return f"{deckhand.status.device} < {source}" if deckhand.status.device else ""
+
+        delays = InputDelays(show, device, settings.data / "input-delays.json")
+        await tasks.start(kept.begin, "the delays of inputs", delays.run)
         await tasks.start(kept.begin, "the way to the input", RoundTrip(show, lambda: deckhand.client).run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
