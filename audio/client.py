@@ -10,7 +10,7 @@ Units: frames at the engine rate; decks and slots 0-based; `token` is the caller
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -43,6 +43,7 @@ from audio.control_messages import (
 from audio.errors import BlockVersionMismatch, EngineGone, EngineMissing
 from audio.rings import BusReader, ClockPair, ClockReader, CommandProducer, EventConsumer, PlaceReader, SnapshotReader
 from audio.source import DeckSource, PadSource, Range, StemSource
+from audio.take_pass import OpenPass
 from audio.taking import Taker
 from audio.wire import decoder, encode, framed
 
@@ -134,13 +135,20 @@ class EngineClient:
             return np.zeros((0, 2), np.float32), cursor
         return self._input.read(cursor, limit_frames)
 
-    def taker(self) -> Taker | None:
-        """Return who reads what is played along with the deck that INPUT_TAKE names, from now on; None without an
-        input, or before the engine has heard that command."""
+    def input_peak(self, frames: int) -> float:
+        """Return the peak of the last `frames` frames that the device has heard; 0 without an input."""
+        written = self._input.written
+        if written < self.master_cursor - 2 * frames:
+            return 0.0
+        return float(np.abs(self._input.read(max(0, written - frames), frames)[0]).max(initial=0.0))
+
+    def taker(self, begin: Callable[[int], OpenPass]) -> Taker | None:
+        """Return who reads what is played along with the deck that INPUT_TAKE names, from where that began; None
+        without an input, or before the engine has heard that command. `begin` as in `Taker`."""
         places, heard = PlaceReader(self._block.kernel["places"]), self._input
         if places.written < self.master_cursor or heard.written < self.master_cursor:
             return None
-        return Taker(places, heard, self.rate, places.since)
+        return Taker(places, heard, self.rate, places.since, begin)
 
     async def load(self, deck: int, token: int, source: DeckSource) -> None:
         """Load a track and return when it is on the deck and can sound, at `source.position_s`.

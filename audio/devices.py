@@ -28,11 +28,13 @@ RETRY_S: Final = 5.0
 
 
 class Callback(Protocol):
-    """What a device calls, for a device that has another rate than the engine. `latency`: engine frames it adds."""
+    """What a device calls, for a device that has another rate than the engine. `latency`: engine frames it adds to the
+    output, `heard_late` to the input."""
 
     callback_address: int
     userdata_address: int
     latency: int
+    heard_late: int
 
 
 class Kernel(Protocol):
@@ -108,20 +110,21 @@ class DeviceOutput:
         channels: int,
         source: portaudio.Device | None = None,
     ) -> None:
-        """Open `device` at `rate` Hz with `channels` channels, and `source` if that is the engine's rate.
+        """Open `device` at `rate` Hz with `channels` channels, and `source` with it.
 
         Raises FormatRejected.
         """
         self.name, self.api = f"{device.name}, {device.api}", device.api
         kernel.set_channels(channels)
         callback, userdata, latency_s = kernel.callback_address, kernel.userdata_address, 0.0
+        heard_late = 0
         if rate != engine_rate:
             try:
                 outlet = kernel.outlet(rate)
             except ValueError as fault:
                 raise FormatRejected(str(fault)) from fault
             callback, userdata = outlet.callback_address, outlet.userdata_address
-            latency_s = outlet.latency / engine_rate
+            latency_s, heard_late = outlet.latency / engine_rate, outlet.heard_late
             self.name += f" at {rate} Hz"
         # Before the stream calls: how late it is is known only after.
         kernel.set_input(portaudio.heard_channels(source) if source is not None else 0, 0)
@@ -132,7 +135,8 @@ class DeviceOutput:
         #: What is heard, empty for nothing.
         self.source = source.name if source is not None else ""
         if source is not None:
-            kernel.set_input(portaudio.heard_channels(source), round(self._stream.round_trip_s * engine_rate))
+            late = round(self._stream.round_trip_s * engine_rate) + heard_late
+            kernel.set_input(portaudio.heard_channels(source), late)
 
     @property
     def active(self) -> bool:
@@ -230,38 +234,39 @@ class DeviceKeeper:
         return any(self._open(device, first) for device in found)
 
     def _open(self, device: portaudio.Device, first: bool) -> bool:
-        """Open one device: at the engine rate, else at its own, else at any, with the channels wanted, or with two
-        where it refuses more; say so, and why one cannot be had."""
-        refusals = []
+        """Open one device with the input that is wanted: at the engine rate, else at its own, else at any, with the
+        channels wanted, or with two where it refuses more; without the input where that cannot be. Say so, and why one
+        cannot be had."""
+        refusals: list[str] = []
+        source = portaudio.input_for(device, self._source) if self._source else None
+        if self._source and source is None:
+            self.say(f"no input for {device.name} is called {self._source}: nothing is heard")
+        if source is not None and self._open_stream(device, source, refusals):
+            return True
+        if source is not None and refusals:
+            self.say(f"nothing is heard: {refusals[0]}")
+            refusals.clear()
+        if self._open_stream(device, None, refusals):
+            return True
+        if first:
+            self.say(refusals[0])
+        return False
+
+    def _open_stream(self, device: portaudio.Device, source: portaudio.Device | None, refusals: list[str]) -> bool:
+        """Open a device, and an input with it or none; what is in the way goes to `refusals`."""
         channels = min(self._channels or device.usable_channels, max(CHANNELS, device.channels // 2 * 2))
-        rates = dict.fromkeys((self._rate, round(device.rate), *RATES))
+        own = () if source is None else (round(source.rate),)
+        rates = dict.fromkeys((self._rate, round(device.rate), *own, *RATES))
         for rate, count in product(rates, dict.fromkeys((channels, CHANNELS))):
             try:
-                self._adopt(self._stream_of(device, rate, count))
+                self._adopt(DeviceOutput(self._kernel, device, self._rate, rate, self._block, count, source))
             except FormatRejected as refused:
                 refusals.append(str(refused))
                 continue
             if rate != self._rate:
                 self.say(f"{device.name} does not run at {self._rate} Hz: its sound is resampled to {rate} Hz")
             return True
-        if first:
-            self.say(refusals[0])
         return False
-
-    def _stream_of(self, device: portaudio.Device, rate: int, channels: int) -> DeviceOutput:
-        """Open a device with the input that is wanted, without it where that cannot be. Raises FormatRejected."""
-        if self._source:
-            source = portaudio.input_for(device, self._source)
-            if source is None:
-                self.say(f"no input for {device.name} is called {self._source}: nothing is heard")
-            elif rate != self._rate:
-                self.say(f"{source.name} does not run at {self._rate} Hz: nothing is heard")
-            else:
-                try:
-                    return DeviceOutput(self._kernel, device, self._rate, rate, self._block, channels, source)
-                except FormatRejected as refused:
-                    self.say(f"nothing is heard: {refused}")
-        return DeviceOutput(self._kernel, device, self._rate, rate, self._block, channels)
 
     def _open_null(self) -> None:
         self._kernel.set_input(0, 0)

@@ -20,8 +20,8 @@ import numpy as np
 
 from audio.errors import AudioError, StorageFull
 from audio.flac import FlacWriter, gain_for
-from audio.take_message import FULL, TAKE_NAME, Laid, kept_pass
-from audio.taking import Float32, Float64, Pass
+from audio.take_message import FULL, TAKE_NAME, Laid
+from audio.take_pass import Float32, Float64, Pass, kept_pass
 
 FADE_S: Final = 0.005
 """Both ends of a take fade over this, so that a pass that was cut out of playing does not click."""
@@ -113,7 +113,7 @@ def main() -> int:
     except (AudioError, OSError) as fault:
         print(fault, file=sys.stderr)
         return 1
-    sys.stdout.buffer.write(msgspec.json.encode(Laid(start, start + len(sound), gain)))
+    sys.stdout.buffer.write(msgspec.json.encode(Laid(start, start + len(sound), gain, made.speed, made.stretched)))
     return 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from audio.commands import PITCH_LIMITS, CommandKind, command, join
 from audio.flac import gain_for
 from audio.host import KernelHost, SlotMemory
-from audio.taking import Float32, Float64
+from audio.take_pass import Float32, Float64
 
 _BLOCK: Final = 256
 _LEAD_S: Final = 0.5

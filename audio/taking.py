@@ -7,7 +7,8 @@
 Owner: whoever makes takes. Units: engine frames number both rings; places in track frames at the engine rate.
 """
 
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
@@ -15,58 +16,40 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.rings import BusReader, PlaceReader
-
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
+from audio.take_pass import Float32, OpenPass
 
 SHORTEST_S: Final = 0.1
 """A pass that is shorter is none: a deck that was only touched."""
 LONGEST_S: Final = 1800.0
 """A pass that is longer goes on as another one."""
-_SAME: Final = 2e-3
-"""Pitches that are as near as this are one: three cents."""
 _JUMP: Final = 1.0
 """Track frames by which a playhead that only moves is never off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One pass: `sound` (n, 2) was played while the track `token` was at `places` (n,), which grow, and was heard
-    `pitch` times as high as it is."""
-
-    token: int
-    places: Float64
-    sound: Float32
-    pitch: float
-
-    @property
-    def speed(self) -> float:
-        """The mean speed of the pass, in track frames a frame."""
-        return float(self.places[-1] - self.places[0]) / max(1, len(self.places) - 1)
-
-    @property
-    def stretched(self) -> bool:
-        """Whether the track was heard at another pitch than its speed gives it: keylock was on, or a pitch set."""
-        return abs(self.pitch / max(self.speed, 1e-9) - 1.0) > _SAME
 
 
 class Taker:
     """Reads both rings from the frame on where the places begin. Thread-safe: no."""
 
-    def __init__(self, places: PlaceReader, heard: BusReader, rate: int, first: int) -> None:
-        """`first`: engine frame to begin at; how late the input is is asked once, now."""
-        self._places, self._heard, self._rate = places, heard, rate
+    def __init__(
+        self, places: PlaceReader, heard: BusReader, rate: int, first: int, begin: Callable[[int], OpenPass]
+    ) -> None:
+        """`first`: engine frame to begin at; how late the input is is asked once, now. `begin` makes a pass for a
+        track's token."""
+        self._places, self._heard, self._rate, self._begin = places, heard, rate, begin
         self._cursor, self._delay = first, heard.delay_frames
-        self._parts: list[tuple[npt.NDArray[Any], Float32]] = []
-        self._frames = 0
+        #: The pass that is being made, if any.
+        self.open_pass: OpenPass | None = None
+        self._last: npt.NDArray[Any] | None = None
 
     @property
     def waiting(self) -> int:
         """Frames that were played to and that the input has not brought yet."""
         return max(0, self._places.written - self._cursor)
 
-    def pull(self) -> list[Pass]:
-        """Take what has come by now; return the passes that have ended with it."""
+    def pull(self) -> list[OpenPass]:
+        """Take what has come by now; return the passes that have ended with it, too short ones left out.
+
+        Raises OSError where the disk takes no more; what has been taken stays in its folder.
+        """
         ready = min(self._places.written, self._heard.written - self._delay)
         count = ready - self._cursor
         if count <= 0:
@@ -81,20 +64,21 @@ class Taker:
             done += self._split(told[len(told) - count :], sound[len(sound) - count :])
         return done
 
-    def end(self) -> list[Pass]:
+    def end(self) -> list[OpenPass]:
         """End the pass that is being made; return it, if it is one."""
-        parts, self._parts, frames, self._frames = self._parts, [], self._frames, 0
-        if frames < SHORTEST_S * self._rate:
+        made, self.open_pass, self._last = self.open_pass, None, None
+        if made is None:
             return []
-        told = np.concatenate([part[0] for part in parts])
-        sound = np.concatenate([part[1] for part in parts])
-        pitch = float(np.median(told["pitch"]))
-        return [Pass(int(told["token"][0]), told["place"].astype(np.float64), sound, pitch)]
+        made.close()
+        if made.frames < SHORTEST_S * self._rate:
+            shutil.rmtree(made.folder, ignore_errors=True)
+            return []
+        return [made]
 
-    def _split(self, told: npt.NDArray[Any], sound: Float32) -> list[Pass]:
+    def _split(self, told: npt.NDArray[Any], sound: Float32) -> list[OpenPass]:
         """Put frames that follow each other where they belong; return the passes that end before or in them."""
-        done: list[Pass] = []
-        last = self._parts[-1][0][-1:] if self._parts else told[:0]
+        done: list[OpenPass] = []
+        last = told[:0] if self._last is None else self._last
         joined = np.concatenate([last, told])
         goes = (joined["token"] != 0) & (joined["speed"] > 0)
         same = (joined["token"][1:] == joined["token"][:-1]) & goes[1:] & goes[:-1]
@@ -108,8 +92,10 @@ class Taker:
             if start > 0:
                 done += self.end()
             if stop > start and told["token"][start] != 0 and told["speed"][start] > 0:
-                self._parts.append((told[start:stop], sound[start:stop]))
-                self._frames += stop - start
-                if self._frames > LONGEST_S * self._rate:
+                if self.open_pass is None:
+                    self.open_pass = self._begin(int(told["token"][start]))
+                self.open_pass.append(told[start:stop], sound[start:stop])
+                self._last = told[stop - 1 : stop]
+                if self.open_pass.frames > LONGEST_S * self._rate:
                     done += self.end()
         return done

@@ -113,7 +113,7 @@ class State(_FromServer, frozen=True, tag="state"):
 class Meters(_FromServer, frozen=True, tag="meters"):
     """Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS; `step` is the
     sequencer's, from 1, 0 while it stands; `next_s` and `next_beats` are left until the setlist goes on, -1 where
-    nobody knows."""
+    nobody knows; `input` is the peak of what the device hears."""
 
     frame: int
     decks: list[DeckMeters]
@@ -127,6 +127,7 @@ class Meters(_FromServer, frozen=True, tag="meters"):
     step: int = 0
     next_s: float = -1.0
     next_beats: float = -1.0
+    input: float = 0.0
 
 
 class JobChanged(_FromServer, frozen=True, tag="job"):

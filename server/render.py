@@ -332,6 +332,8 @@ class _Player:
         material = self._house.get(wish.track_id, self._line)
         position = round(wish.position_s * self._rate)
         self._host.load(wish.deck, wish.token, material.mix, position, material.stems)
+        if material.take is not None:
+            self._host.load_take(wish.deck, wish.token, material.take)
         facts: list[Fact] = [
             DeckLoaded(
                 wish.deck,

@@ -36,6 +36,7 @@ from server.database import open_database
 from server.engine import EngineKeeper
 from server.errors import SettingsRejected
 from server.http.guard import Hosts
+from server.input_delays import InputDelays
 from server.jobs import cleanup, store
 from server.jobs.batches import BatchService
 from server.jobs.healer import Healer
@@ -253,9 +254,15 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await tasks.start(kept.begin, "OSCQuery", partial(services.oscquery.run, settings.oscquery_port))
         await tasks.start(kept.begin, "MIDI", midi.run)
         await tasks.start(kept.begin, "recording", recording.run)
-        await tasks.start(
-            kept.begin, "takes", TakeKeeper(show, lambda: deckhand.client, library, library.workplace).run
-        )
+        takes = TakeKeeper(show, lambda: deckhand.client, library, settings.data)
+        await tasks.start(kept.begin, "takes", takes.run)
+        source = settings.engine_settings.source
+
+        def device() -> str:
+            return f"{deckhand.status.device} < {source}" if deckhand.status.device else ""
+
+        delays = InputDelays(show, device, settings.data / "input-delays.json")
+        await tasks.start(kept.begin, "the delays of inputs", delays.run)
         await tasks.start(kept.begin, "the way to the input", RoundTrip(show, lambda: deckhand.client).run)
         server = PageServer(page_config(app))
         tasks.start_soon(partial(server.serve, sockets=[listener]))
@@ -293,6 +300,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
         await stop.wait()
         _log.info("stopping")
         server.should_exit = True
+        await takes.stop()
         with anyio.move_on_after(STOP_S):
             while server.servers and any(one.is_serving() for one in server.servers):
                 await anyio.sleep(0.01)

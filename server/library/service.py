@@ -318,9 +318,17 @@ class Library:
         return await takes.listing(self._db, track_id, user_id)
 
     async def add_take(
-        self, track_id: UUID, made: Path, span_s: tuple[float, float], rate: float, *, keylock: bool, gain: float
+        self,
+        take_id: UUID,
+        track_id: UUID,
+        made: Path,
+        span_s: tuple[float, float],
+        rate: float,
+        *,
+        keylock: bool,
+        gain: float,
     ) -> None:
-        """Keep the file `made`, which begins with the track, as its newest take. Raises NotFound, StorageFull."""
+        """Keep the file `made`, which begins with the track, as its newest take, once. Raises NotFound, StorageFull."""
         claimed: list[str] = []
 
         def claim(name: str) -> None:
@@ -328,8 +336,8 @@ class Library:
             self.workplace.begin(name)
 
         try:
-            _, user_id = await takes.add(
-                self._db, self.storage, track_id, made, span_s, rate, keylock=keylock, gain=gain, claim=claim
+            user_id = await takes.add(
+                self._db, self.storage, take_id, track_id, made, span_s, rate, keylock=keylock, gain=gain, claim=claim
             )
         finally:
             for name in claimed:

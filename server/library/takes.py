@@ -1,6 +1,6 @@
 """Takes: what was played along with a track, kept with it, and which of them plays beside it.
 
-    pass --laid in track time--> staging/ID/take.flac --rename--> takes/TRACK/ID.flac --> row
+    pass --laid in track time--> takes/open/ID/take.flac --rename--> takes/TRACK/ID.flac --> row
 
 Owner: the library; rows and files are the track's and the user's, and go with either. A server that dies between file
 and row leaves a file that no row names: `sweep` removes it.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import anyio
 import anyio.to_thread
@@ -85,6 +85,7 @@ async def chosen(db: Queries, storage: Storage, track_id: UUID) -> PadSource | N
 async def add(
     db: Database,
     storage: Storage,
+    take_id: UUID,
     track_id: UUID,
     made: Path,
     span_s: tuple[float, float],
@@ -93,14 +94,16 @@ async def add(
     keylock: bool,
     gain: float,
     claim: Callable[[str], None],
-) -> tuple[UUID, int]:
-    """Keep the file `made`, which is taken, as the newest take of a track; return it and whose it is.
+) -> int:
+    """Keep the file `made`, which is taken, as the newest take of a track; return whose it is. One that is kept under
+    this id already stays as it is: a server that died may have come so far.
 
     Pre: `claim` keeps what has this name from being swept. The oldest beyond KEPT go. Raises NotFound, StorageFull.
     """
     user = (await tracks.row(db, track_id, None)).user_id
-    take_id = uuid4()
     claim(str(take_id))
+    if await db.value("SELECT true FROM track_takes WHERE id = $1", take_id):
+        return user
     relative = FOLDER / str(track_id) / f"{take_id}.flac"
     size = (await anyio.Path(made).stat()).st_size
     with full_disk_is_our_error():
@@ -116,7 +119,7 @@ async def add(
             "AND NOT chosen AND name = '' ORDER BY inserted_at DESC, id OFFSET $3)",
             track_id, user, KEPT,
         )  # fmt: skip
-    return take_id, user
+    return user
 
 
 def _publish(made: Path, target: Path) -> None:

@@ -186,7 +186,9 @@ class EngineDeckhand:
         """Return one message of telemetry, of this moment."""
         snapshot = self._client.snapshot() if self._client is not None else None
         places = tuple(deck.position_s for deck in self.audible())
-        return telemetry.meters(snapshot, self._status, places, self.recorded_s(), self.setlist_due())
+        # Two messages' worth, so that no frame falls between two.
+        heard = self._client.input_peak(2 * self._client.rate // telemetry.RATE_HZ) if self._client is not None else 0.0
+        return telemetry.meters(snapshot, self._status, places, self.recorded_s(), self.setlist_due(), heard)
 
     def telemetry(self) -> dict[str, float]:
         """Return the telemetry controls of the registry by path, of this moment."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.errors import AudioError
-from audio.source import DeckSource
+from audio.source import DeckSource, PadSource
 from audio.units import AUDIO_SUFFIXES, MODEL_RATE, STEM_SLOTS, STEM_TYPES, STEMS
 from server.marks import NO_MARKS, Grid, Marks, grid_of
 from server.practice import Section, sections_of
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Float32 = npt.NDArray[np.float32]
 
 MIX_NAME: Final = "mix"
+TAKE_NAME: Final = "take"
+"""What was played along with a folder's track: it plays beside mix and stems, as a chosen take does."""
 ANALYSIS_NAME: Final = "analysis.json"
 
 
@@ -64,6 +66,8 @@ class Material:
     grid: Grid | None = None
     marks: Marks = NO_MARKS
     sections: tuple[Section, ...] = ()
+    #: What plays beside the track.
+    take: "SlotMemory | None" = None
 
     @property
     def frames(self) -> int:
@@ -95,7 +99,7 @@ def material(name: str, folder: Path, rate: int, resolver: Resolver | None) -> M
 
 
 def from_folder(folder: Path, rate: int) -> Material:
-    """Return a folder's stems, `vocals.wav` and so on; `mix.wav`, or their sum where there is none.
+    """Return a folder's stems, `vocals.wav` and so on; `mix.wav`, or their sum where there is none; and its take.
 
     Shorter files are followed by silence. Raises MaterialRejected for names that are no stem's, AudioError.
     """
@@ -105,12 +109,13 @@ def from_folder(folder: Path, rate: int) -> Material:
     found: dict[str, Path] = {}
     for path in files:
         name = path.stem.lower()
-        if name != MIX_NAME and name not in STEM_TYPES:
-            known = (*STEM_TYPES, MIX_NAME)
+        known = (*STEM_TYPES, MIX_NAME, TAKE_NAME)
+        if name not in known:
             raise MaterialRejected(f"{folder.name}/{path.name} is no stem's name{did_you_mean(name, known)}")
         if name in found:
             raise MaterialRejected(f"{folder.name} has two files for {name}: {found[name].name} and {path.name}")
         found[name] = path
+    take = decoded(found.pop(TAKE_NAME), rate) if TAKE_NAME in found else None
     if not found:
         raise MaterialRejected(f"{folder.name} has no audio: it needs vocals.wav, drums.wav and so on, or mix.wav")
     mix = decoded(found.pop(MIX_NAME), rate) if MIX_NAME in found else None
@@ -123,7 +128,8 @@ def from_folder(folder: Path, rate: int) -> Material:
             whole += audio
     slots = {slot: SlotMemory.whole(audio) for slot, audio in padded.items()}
     grid, sections = read_analysis(folder / ANALYSIS_NAME)
-    return Material(folder.name, "", SlotMemory.whole(whole), slots, grid, NO_MARKS, sections)
+    beside = None if take is None else SlotMemory.whole(take)
+    return Material(folder.name, "", SlotMemory.whole(whole), slots, grid, NO_MARKS, sections, beside)
 
 
 class _Analysis(msgspec.Struct, frozen=True):
@@ -185,7 +191,23 @@ def from_source(source: DeckSource, rate: int, title: str, artist: str) -> Mater
             if number != OTHER:
                 rest -= slot.audio
         stems[OTHER].audio[:] = rest
-    return Material(title, artist, SlotMemory.whole(mix), stems)
+    return Material(title, artist, SlotMemory.whole(mix), stems, take=_beside(source.take, rate))
+
+
+def _beside(take: PadSource | None, rate: int) -> "SlotMemory | None":
+    from audio.flac import FlacReader
+    from audio.host import SlotMemory
+    from audio.resample import resampler
+
+    if take is None:
+        return None
+    reader = FlacReader(take.path, take.gain)
+    try:
+        change = resampler(reader.rate, rate)
+        frames = min(round(take.stop_s * rate), change.frames_out(reader.frames))
+        return SlotMemory.whole(change.resample_range(reader.read, reader.frames, 0, frames))
+    finally:
+        reader.close()
 
 
 def decoded(path: Path, rate: int) -> Float32:

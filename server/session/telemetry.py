@@ -25,12 +25,13 @@ def meters(
     positions: tuple[float, ...],
     recorded_s: float = 0.0,
     due: tuple[int, int] = (-1, 0),
+    heard: float = 0.0,
 ) -> Meters:
     """Return one message of telemetry.
 
     `snapshot` is one SNAPSHOT record, None without an engine; `positions` are the decks' places at this moment,
     `recorded_s` the length of the recording; `due`: the frame at which the setlist goes on, -1 where nobody knows, and
-    the deck (from 1, 0 for none) whose beats that is told in.
+    the deck (from 1, 0 for none) whose beats that is told in; `heard`: the peak of the input.
     """
     if snapshot is None:
         decks = [DeckMeters(position_s, 1.0, False, 0.0, SILENT.stems) for position_s in positions]
@@ -48,6 +49,7 @@ def meters(
         recorded_s,
         int(snapshot["step"]) + 1,
         *_left(snapshot, status.rate, *due),
+        heard,
     )
 
 
@@ -84,6 +86,7 @@ def values(message: Meters) -> dict[str, float]:
         "/mixer/loudness": message.loudness,
         "/mixer/loudness/momentary": message.momentary,
         "/mixer/record/seconds": message.recorded_s,
+        "/practice/input/level": message.input,
         "/sequencer/position": float(message.step),
         "/setlist/next/seconds": message.next_s,
         "/setlist/next/beats": message.next_beats,

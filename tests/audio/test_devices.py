@@ -50,6 +50,7 @@ class FakeOutlet:
     callback_address = 3
     userdata_address = 4
     latency = 96
+    heard_late = 201
 
 
 class FakeCards:
@@ -66,6 +67,7 @@ class FakeCards:
         self.refused_channels: set[int] = set()
         self.hanging = False
         self.deaf = False
+        self.heard_rates: set[int] = set()
         self.open: list[FakeCards.Stream] = []
 
     class Stream:
@@ -95,7 +97,7 @@ class FakeCards:
             raise FormatRejected(f"{device.name} refuses {rate}")
         if rate not in self.rates.get(device.name, {rate}):
             raise FormatRejected(f"{device.name} refuses {rate}")
-        if self.deaf and source is not None:
+        if source is not None and (self.deaf or rate not in (self.heard_rates or {rate})):
             raise FormatRejected(f"{source.name} cannot be heard")
         assert (callback, userdata) == ((1, 2) if rate == 48_000 else (3, 4))
         self.open.append(FakeCards.Stream(self, device, channels))
@@ -292,10 +294,20 @@ def test_an_input_that_is_not_there_is_said(cards: FakeCards, monkeypatch: pytes
     rig.keeper.close()
 
 
-def test_a_device_of_another_rate_plays_and_is_not_heard(cards: FakeCards, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_of_another_rate_is_heard_as_much_later_as_resampling_takes(
+    cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cards.plugged = [Device(0, "Old card", "ALSA", 2, 44_100.0, True)]
     cards.rates = {"Old card": {44_100}}
     rig = hearing(cards, monkeypatch)
-    assert rig.keeper.name == "Old card, ALSA at 44100 Hz" and rig.kernel.input == (0, 0)
-    assert any("Microphone does not run at 48000 Hz: nothing is heard" in text for text in rig.said)
+    assert rig.keeper.name == "Old card, ALSA at 44100 Hz" and rig.kernel.input == (1, 1200 + 201)
+    rig.keeper.close()
+
+
+def test_an_input_that_has_another_rate_than_its_output_takes_it_along(
+    cards: FakeCards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards.heard_rates = {44_100}
+    rig = hearing(cards, monkeypatch)
+    assert rig.keeper.name == "Built-in, ALSA at 44100 Hz" and rig.kernel.input == (1, 1200 + 201)
     rig.keeper.close()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from audio.commands import CommandKind, command
+from audio.round_trip import find_delay
 from tests.audio.engines import deck_source, play_from, running_engine, until
 from tests.audio.test_jack import JackServer, recording, running
+from tests.audio.test_jack_input import lead_back
 
 pytestmark = pytest.mark.anyio
 
@@ -46,3 +48,24 @@ async def test_a_tone_keeps_its_pitch_and_level_on_a_device_of_another_rate(
         turn = np.exp(-2j * np.pi * hz * np.arange(WINDOW) / RATE) * 2 / WINDOW
         found = np.median(np.abs(np.einsum("wfc,f->wc", steady, turn)), axis=0)
         assert found == pytest.approx(levels, abs=0.005)
+
+
+async def test_what_a_device_of_another_rate_hears_is_on_the_frames_that_its_delay_says(
+    slow_server: JackServer,
+) -> None:
+    async with running_engine(device="auto", source="auto") as (engine, _, _):
+        report = await engine.status()
+        assert report.device.endswith(f"at {RATE} Hz") and not any("heard" in text for text in report.messages)
+        lead_back(slow_server)
+        cursor = engine.master_cursor
+        engine.send(command(CommandKind.INPUT_PROBE))
+        await until(lambda: engine.input_peak(4800) > 0.05)
+        await until(lambda: engine.master_cursor > cursor + 48_000)
+        frames = engine.master_cursor - cursor
+        sent, heard = engine.read_master(cursor, frames)[0], engine.read_input(cursor, frames)[0]
+        delay = find_delay(sent, heard, 24_000)
+        assert delay is not None
+        # Of what it hears, the noise is left that the device can hold.
+        level = np.sqrt(np.mean(heard**2) / np.mean(sent**2))
+        assert 0.85 < level < 1.05 and 0 < delay < 4800
+        await until(lambda: engine.input_peak(4800) == 0.0)

@@ -10,6 +10,7 @@ from audio.commands import CommandKind, command
 from audio.host import KernelHost
 from audio.outlet import Outlet
 from audio.resample import Resampler
+from audio.rings import BusReader
 from tests.audio.kernel.listening import constant, host_with, on
 from tests.audio.material import Audio
 
@@ -62,6 +63,43 @@ def test_the_engine_is_as_far_ahead_as_the_latency_says(rate: int) -> None:
         outlet.render(128)
         at = (turn * 128 - 1) * 48_000 / rate
         assert 0 < host.frame - at <= outlet.latency + 1
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_device_at_another_rate_is_heard_as_the_reference_resampler_makes_it(rate: int, channels: int) -> None:
+    """In pieces of every size, on the frames that `heard_late` says."""
+    random = np.random.default_rng(rate)
+    heard = random.uniform(-0.4, 0.4, (FRAMES, channels)).astype(np.float32)
+    both = np.repeat(heard, 2, axis=1) if channels == 1 else heard
+    for sizes in ([128], [64], [65], [512], [1, 3, 700, 128], [5000]):
+        host = KernelHost()
+        host.set_input(channels, 0)
+        outlet = Outlet(host, rate)
+        done, turn = 0, 0
+        while done < min(FRAMES, 6000):
+            size = min(sizes[turn % len(sizes)], FRAMES - done)
+            outlet.render(size, heard[done : done + size])
+            done, turn = done + size, turn + 1
+        ring = BusReader(host.block["input"])
+        assert ring.written == host.frame
+        made, _ = ring.read(0, host.frame)
+        assert outlet.heard_late == round(outlet.silence * 48_000 / rate)
+        exact = Resampler(rate, 48_000).resample(np.concatenate([np.zeros((outlet.silence, 2), np.float32), both]))
+        frames = min(len(made), len(exact))
+        assert frames > 1000 and np.abs(exact[:frames]).max() > 0.2
+        assert np.abs(made[:frames] - exact[:frames]).max() < 1e-6
+
+
+def test_what_a_device_hears_that_is_no_number_is_silence() -> None:
+    host = KernelHost()
+    host.set_input(2, 0)
+    outlet = Outlet(host, 44_100)
+    outlet.render(2000, np.full((2000, 2), np.nan, np.float32))
+    outlet.render(1000)
+    outlet.render(2000, np.full((2000, 2), 1e30, np.float32))
+    ring = BusReader(host.block["input"])
+    assert not ring.read(0, host.frame)[0].any()
 
 
 def test_silence_stays_silence_and_a_constant_stays_constant() -> None:

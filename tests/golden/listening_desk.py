@@ -64,7 +64,8 @@ class Heard:
 
 
 def material(folder: Path) -> Path:
-    """Write a song of noise for each deck, six stems and a mix that is their sum, with a grid of 120 beats a minute."""
+    """Write two songs of noise for each deck, six stems and a mix that is their sum, with a grid of 120 beats a minute;
+    the second has a take beside it."""
     beats = np.arange(0, SONG_S, BEAT_S)
     for deck, name in itertools.product(range(1, DECKS + 1), ("song", "next")):
         song = folder / f"{name}{deck}"
@@ -73,6 +74,9 @@ def material(folder: Path) -> Path:
             noise = np.random.default_rng([deck, slot, len(name) + ord(name[0])])
             wave = noise.uniform(-0.05, 0.05, (round(SONG_S * RATE), 2)).astype(np.float32)
             soundfile.write(song / f"{stem}.wav", wave, RATE, subtype="FLOAT")
+        if name == "next":
+            wave = np.random.default_rng([deck, 99]).uniform(-0.2, 0.2, (round(SONG_S * RATE), 2)).astype(np.float32)
+            soundfile.write(song / "take.wav", wave, RATE, subtype="FLOAT")
         downbeats = beats[::4].tolist()
         sections = '[{"start": 0, "end": 1, "label": "intro"}, {"start": 1, "end": 3, "label": "verse"}]'
         text = f'{{"beats": {beats.tolist()}, "downbeats": {downbeats}, "sections": {sections}}}'

@@ -194,11 +194,15 @@ STEPS = (
     (-0.3, "/deck/{n}/trainer/step", 0.3),
     (-0.3, "/deck/{n}/trainer/every", 1),
 )
+TAKEN = ((-0.5, "/deck/{n}/load", "next{n}"), (-0.4, "/deck/{n}/play", 1))
 TRAINED = (*STEPS, (-0.2, "/deck/{n}/trainer/on", 1))
 TRAINS = ((0.1, "/deck/{n}/trainer/on", 1),)
 MUTED = ((-0.4, "/deck/{n}/stem/{s}/mutes", "0.5-2.4"),)
 
 PRACTICE = (
+    Row("/deck/{n}/take/volume", 0.3, quieter, before=TAKEN),
+    Row("/deck/{n}/take/mute", 1, quieter, before=TAKEN),
+    Row("/deck/{n}/take/pan", 1.0, to_the_right, before=TAKEN),
     Row("/deck/{n}/loop/start", 0.1, before=LOOPED),
     Row("/deck/{n}/loop/end", 1.2, before=LOOPED),
     Row("/deck/{n}/loop/section", 1.0),
@@ -285,9 +289,6 @@ SILENT: dict[str, tuple[Value, str]] = {
         f"/deck/{n}/take/record": (1, "a render hears nothing: tests/audio/kernel/test_takes.py")
         for n in range(1, DECKS + 1)
     },
-    "/deck/{n}/take/volume": (0.5, "a render has no takes: tests/audio/kernel/test_beside.py listens to one"),
-    "/deck/{n}/take/mute": (1, "a render has no takes"),
-    "/deck/{n}/take/pan": (-1.0, "a render has no takes"),
     "/link/enabled": (1, "a clock on the network: tests/control/test_clock_desk.py"),
     "/link/start_stop": (1, "a clock on the network"),
     "/clock/out": (1, "MIDI that goes out: tests/control/test_clock_lines.py"),

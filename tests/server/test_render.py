@@ -11,7 +11,7 @@ import soundfile
 
 from audio.commands import FADE_S
 from audio.flac import FlacWriter
-from audio.source import DeckSource, StemSource
+from audio.source import DeckSource, PadSource, StemSource
 from server.errors import BadRequest, NotFound
 from server.render import TAIL_S, render
 from server.session.material import LibraryTrack
@@ -310,6 +310,31 @@ def test_a_track_of_the_library_plays_as_the_engine_would(tmp_path: Path):
     assert after["vocals"] < 1e-4 and after["drums"] == pytest.approx(0.1 * CENTRE, rel=1e-2)
     with pytest.raises(ScriptRejected, match="line 1: load: there is no track 'nobody'"):
         bounce(tmp_path, [(0, "/deck/1/load", "nobody")], resolver=resolver)
+
+
+def test_a_take_plays_beside_its_track_from_a_folder_and_from_the_library(tmp_path: Path):
+    """Alone it is what is left when the stems are mute: so it is a stem of the mix."""
+    song(tmp_path / "song", 1.0, ["vocals"])
+    played = np.concatenate([np.zeros((RATE // 4, 2), np.float32), tone(TONES["piano"], 0.5)])
+    write(tmp_path / "song" / "take.wav", played)
+    writer = FlacWriter(tmp_path / "mix.flac", RATE, 1.0)
+    writer.write(tone(TONES["vocals"], 1.0))
+    writer.close()
+    writer = FlacWriter(tmp_path / "take.flac", RATE, 2.0)
+    writer.write(played)
+    writer.close()
+    take = PadSource(tmp_path / "take.flac", 0.0, 0.75, "flac", 2.0)
+    source = DeckSource(tmp_path / "mix.flac", 1.0, RATE, RATE, take=take)
+    for name in ("song", "from the library"):
+        start = [(0, "/deck/1/load", name), (0, "/deck/1/play", 1), (0, "/deck/1/assign", "thru")]
+        out = bounce(tmp_path, start, resolver=lambda _: LibraryTrack(source))
+        both, before = levels(out, 0.3, 0.7), levels(out, 0.05, 0.2)
+        assert both["vocals"] == pytest.approx(0.1, rel=1e-2) and both["piano"] == pytest.approx(0.1, rel=1e-2)
+        assert before["piano"] < 1e-4
+    alone = bounce(tmp_path, [(0, "/deck/1/load", "song"), (0, "/deck/1/assign", "thru"),
+                              (0, "/deck/1/stem/vocals/mute", 1), (0, "/deck/1/play", 1)], bus="deck1")  # fmt: skip
+    middle = slice(round(0.3 * RATE), round(0.7 * RATE))
+    assert np.abs(alone[middle] - played[middle]).max() < 1e-4
 
 
 # --- what cannot be --------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ export interface DeckMeters {
   loudness: number;
 }
 
-/** Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS; `step` is the sequencer's, from 1, 0 while it stands; `next_s` and `next_beats` are left until the setlist goes on, -1 where nobody knows. */
+/** Telemetry, at most 30 a second. `frame` is the engine's clock; loudness of the master in LUFS; `step` is the sequencer's, from 1, 0 while it stands; `next_s` and `next_beats` are left until the setlist goes on, -1 where nobody knows; `input` is the peak of what the device hears. */
 export interface MetersMessage {
   type: 'meters';
   frame: Frames;
@@ -110,6 +110,7 @@ export interface MetersMessage {
   step: number;
   next_s: number;
   next_beats: number;
+  input: number;
 }
 
 /** A job moved. `progress` 0 to 100; `error` says what to do when it failed. */
@@ -242,7 +243,7 @@ export type ServerMessage =
 const SERVER_SHAPES: Record<ServerMessage['type'], Record<string, Shape>> = {
   welcome: { protocol: 'number', version: 'string', rev: 'number', controls: 'map', engine: 'map' },
   state: { rev: 'number', changes: 'map' },
-  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number', recorded_s: 'number', step: 'number', next_s: 'number', next_beats: 'number' },
+  meters: { frame: 'number', decks: 'list', master: 'list', limiter_db: 'number', engine: 'map', master_rms: 'list', loudness: 'number', momentary: 'number', recorded_s: 'number', step: 'number', next_s: 'number', next_beats: 'number', input: 'number' },
   job: { id: 'string', kind: 'string', track_id: 'string', status: 'string', progress: 'number', stage: 'string', error: 'any' },
   batch: { id: 'string', title: 'string', status: 'string', progress: 'number', total: 'number', completed: 'number', failed: 'number', cancelled: 'number', running: 'number' },
   library: { track_id: 'string', change: 'string' },

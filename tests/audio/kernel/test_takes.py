@@ -1,15 +1,21 @@
 """Takes: what is played along with a deck comes back on the track's own frames, whatever the deck does meanwhile."""
 
+import tempfile
+from itertools import count
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from audio.commands import CommandKind, Commands, command, join
+from audio.errors import AudioError
 from audio.host import KernelHost, SlotMemory
 from audio.kernel.layout import LOOK_AHEAD
 from audio.rings import BusReader, PlaceReader
 from audio.stretcher import STEP_FRAMES
 from audio.take_laying import lay
-from audio.taking import Pass, Taker
+from audio.take_pass import Label, OpenPass, Pass, kept_pass
+from audio.taking import Taker
 from tests.audio.kernel.listening import Sound, decibels, noise, off, on, tone
 from tests.audio.kernel.test_input import hear
 
@@ -32,7 +38,12 @@ class Loopback:
         self._played = np.zeros((DELAY, 2), np.float32)
         self._block = np.zeros((0, 2), np.float32)
         self.taker: Taker | None = None
-        self.passes: list[Pass] = []
+        self.passes: list[OpenPass] = []
+        self._kept = tempfile.TemporaryDirectory(prefix="sfa-")
+        self._names = count()
+
+    def _begin(self, token: int) -> OpenPass:
+        return OpenPass(Path(self._kept.name) / str(next(self._names)), Label(str(token), RATE))
 
     def run(self, frames: int, sizes: list[int]) -> "Loopback":
         done, turn = 0, 0
@@ -45,7 +56,7 @@ class Loopback:
             done, turn = done + size, turn + 1
             if self.taker is None:
                 block = self.host.block
-                self.taker = Taker(PlaceReader(block["places"]), BusReader(block["input"]), RATE, 0)
+                self.taker = Taker(PlaceReader(block["places"]), BusReader(block["input"]), RATE, 0, self._begin)
             if done % 8192 < size:
                 self.passes += self.taker.pull()
         assert self.taker is not None
@@ -54,7 +65,9 @@ class Loopback:
 
     def taker_passes(self) -> list[Pass]:
         assert self.taker is not None
-        return self.passes + self.taker.end()
+        made = [kept_pass(one.folder) for one in self.passes + self.taker.end()]
+        self._kept.cleanup()
+        return made
 
     def end(self) -> list[tuple[int, Sound]]:
         return [lay(one, RATE) for one in self.taker_passes()]
@@ -148,3 +161,17 @@ def test_a_pass_backwards_or_of_a_moment_is_none() -> None:
     sent = [command(KIND.REVERSE, a=1), on(frame=100)]
     assert Loopback(noise(40_000, 5), *sent).run(9000, [128]).end() == []
     assert Loopback(noise(40_000, 5), on(frame=100), off(frame=2000)).run(9000, [128]).end() == []
+
+
+def test_a_pass_that_was_cut_off_while_it_was_written_is_there_as_far_as_both_of_its_files_go(tmp_path: Path) -> None:
+    track = noise(40_000, 8)
+    loop = Loopback(track, on(frame=100)).run(20_000, [128])
+    assert loop.taker is not None
+    [made] = loop.taker.end()
+    with (made.folder / "sound.raw").open("r+b") as file:
+        file.truncate(8 * 9000 + 3)
+    start, sound = lay(kept_pass(made.folder), RATE)
+    assert (start, len(sound)) == (0, 9000) and lies_on(track, (start, sound))
+    (made.folder / "places.raw").write_bytes(b"")
+    with pytest.raises(AudioError, match="empty"):
+        kept_pass(made.folder)

@@ -23,10 +23,14 @@ async def track(library: Library, owner: int, tmp_path: Path) -> UUID:
     return (await library.import_file(write_wav(tmp_path / "song.wav"), owner)).id
 
 
-async def add(library: Library, track: UUID, text: str = "sound", rate: float = 1.0) -> None:
+async def add(
+    library: Library, track: UUID, text: str = "sound", rate: float = 1.0, take_id: UUID | None = None
+) -> None:
     folder = await library.workplace.new_scratch()
     (folder / "take.flac").write_text(text)
-    await library.add_take(track, folder / "take.flac", (0.1, 0.4), rate, keylock=rate != 1.0, gain=2.0)
+    await library.add_take(
+        take_id or uuid4(), track, folder / "take.flac", (0.1, 0.4), rate, keylock=rate != 1.0, gain=2.0
+    )
     await library.workplace.drop_scratch(folder)
 
 
@@ -106,3 +110,12 @@ async def test_what_is_not_there_or_not_theirs_is_not_found(
         await library.change_take(take.id, owner, TakeChange(name="x" * 201))
     [same] = await library.takes(track, owner)
     assert msgspec.structs.replace(same, made_at=take.made_at) == take and isinstance(same, Take)
+
+
+async def test_a_take_that_is_kept_already_is_not_kept_again(library: Library, owner: int, track: UUID) -> None:
+    again = uuid4()
+    for text in ("first", "second"):
+        await add(library, track, text, take_id=again)
+    [take] = await library.takes(track, owner)
+    assert (take.id, take.file_size) == (again, 5)
+    assert (await library.take_file(again, owner)).path.read_text() == "first"

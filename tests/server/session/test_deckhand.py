@@ -76,6 +76,9 @@ class FakeEngine:
         self.pending_events = []
         return found
 
+    def input_peak(self, frames: int) -> float:
+        return 0.375
+
     def clock(self) -> ClockPair:
         return ClockPair(int(self.state["frame"]), 0, 0, 48_000.0)
 
@@ -475,6 +478,7 @@ async def test_a_playhead_is_carried_on_between_snapshots():
         message = on.deckhand.meters()
         assert on.deckhand.telemetry()["/deck/1/position"] == 1.0
         assert message.decks[0].position == 1.0 and message.engine.running
+        assert message.input == on.deckhand.telemetry()["/practice/input/level"] == 0.375
 
 
 async def test_a_song_that_is_practised_is_kept_where_it_is_and_comes_back():
