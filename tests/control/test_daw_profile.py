@@ -64,9 +64,9 @@ def test_faults_are_said(text: str) -> None:
         load("nope")
 
 
-#: What the DAWs say of themselves, written out here a second time. REAPER: the actions PLAY, STOP, TEMPO, TRACK_VOLUME
-#: and TRACK_MUTE of its Default.ReaperOSC; t needs no value, n is 0 to 1, b is 0 or 1, f is the number itself, @ a track
-#: from 1 to DEVICE_TRACK_COUNT, which is 8. AbletonOSC: the handlers of its song.py and track.py, tracks counted from 0.
+#: What the DAWs say of themselves, written here a second time. REAPER: actions PLAY, STOP, TEMPO, TRACK_VOLUME and
+#: TRACK_MUTE of its Default.ReaperOSC; t needs no value, n is 0 to 1, b is 0 or 1, f is the number itself, @ a track
+#: from 1 to DEVICE_TRACK_COUNT, which is 8. AbletonOSC: the handlers of its song.py and track.py, tracks from 0.
 REAPER = {"/play": "t", "/stop": "t", "/tempo/raw": "f", "/track/@/volume": "n", "/track/@/mute": "b"}
 REAPER_TRACKS = 8
 LIVE_METHODS = {"/live/song/start_playing", "/live/song/stop_playing"}
