@@ -63,7 +63,11 @@ _PRACTICE: Final = {
     "a": "loop/start",
     "b": "loop/end",
     "loop": "loop/active",
+    "in": "loop/in",
+    "out": "loop/out",
     "again": "loop/again",
+    "passes": "loop/passes",
+    "bars": "loop/bars",
     "section": "loop/section",
     "speed": "rate",
     "pitch": "pitch",
@@ -71,7 +75,10 @@ _PRACTICE: Final = {
     "click": "click",
     "zoom": "zoom",
     **{f"take/{name}": f"take/{name}" for name in ("record", "volume", "mute", "pan")},
-    **{f"trainer/{name}": f"trainer/{name}" for name in ("on", "start", "step", "every", "stop", "clean", "missed")},
+    **{
+        f"trainer/{name}": f"trainer/{name}"
+        for name in ("on", "start", "step", "every", "stop", "by", "clean", "missed", "passes", "next")
+    },
 }
 """What a player's controls are called, and what they are on the deck that has the focus."""
 

@@ -11,14 +11,14 @@ import json
 from typing import Any, Final
 
 from control.control import Control, Value
-from control.layouts.plan import TAB_HEIGHT, Layout, Look, Page, Widget
+from control.layouts.plan import NUMBERS, NUMBERS_ACROSS, TAB_HEIGHT, Layout, Look, Page, Widget
 
 VERSION: Final = "1.25.0"
 """The version whose properties are used; later ones read it as well."""
 
 _TYPES: Final = {
     Look.FADER: "fader", Look.KNOB: "knob", Look.SWITCH: "button", Look.PRESS: "button", Look.CHOICE: "switch",
-    Look.TEXT: "text", Look.METER: "fader",
+    Look.PAD: "button", Look.NUMBER: "switch", Look.TEXT: "text", Look.METER: "fader",
 }  # fmt: skip
 _LABEL_H: Final = 18
 
@@ -110,8 +110,12 @@ def _behaviour(widget: Widget) -> dict[str, Any]:
             return {"mode": "toggle", "on": 1, "off": 0, "typeTags": "i", "label": widget.label}
         case Look.PRESS:
             return {"mode": "tap", "on": 1, "typeTags": "i", "label": widget.label}
+        case Look.PAD:
+            return {"mode": "push", "on": 1, "off": 0, "typeTags": "f", "label": widget.label}
         case Look.CHOICE:
             return {"values": list(control.choices), "typeTags": "s", "layout": "horizontal"}
+        case Look.NUMBER:
+            return {"values": list(NUMBERS), "typeTags": "i", "layout": "grid", "gridTemplate": NUMBERS_ACROSS}
     return {}
 
 

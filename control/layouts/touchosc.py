@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Final
 
-from control.layouts.plan import TAB_HEIGHT, Layout, Look, Page, Widget
+from control.layouts.plan import NUMBERS, NUMBERS_ACROSS, TAB_HEIGHT, Layout, Look, Page, Widget
 
 RECEIVE_PORT: Final = 9000
 """Port that TouchOSC receives on unless told otherwise."""
@@ -93,10 +93,12 @@ def _widget(place: str, widget: Widget) -> Iterable[str]:
             yield _fader(key, widget, inner, colour)
         case Look.KNOB:
             yield _knob(key, widget, inner, colour)
-        case Look.SWITCH | Look.PRESS:
+        case Look.SWITCH | Look.PRESS | Look.PAD:
             yield _button(key, widget, inner, colour)
         case Look.CHOICE:
             yield from _choice(key, widget, inner, colour)
+        case Look.NUMBER:
+            yield from _numbers(key, widget, inner, colour)
         case Look.TEXT:
             yield _label(f"{key}#text", widget.path, inner, "", _shown(widget))
 
@@ -122,14 +124,15 @@ def _knob(key: str, widget: Widget, frame: tuple[int, int, int, int], colour: _C
 
 
 def _button(key: str, widget: Widget, frame: tuple[int, int, int, int], colour: _Colour) -> str:
-    momentary = widget.look is Look.PRESS
+    momentary = widget.look is not Look.SWITCH
+    release = widget.look is not Look.PRESS  # a pad is let go, a press is not
     sends = widget.control.is_writable
     properties: list[_Property] = [
         *_box(widget.path, frame, colour, interactive=sends),
-        ("i", "buttonType", 0 if momentary else 1), ("b", "press", 1), ("b", "release", int(not momentary)),
+        ("i", "buttonType", 0 if momentary else 1), ("b", "press", 1), ("b", "release", int(release)),
         ("b", "valuePosition", 0),
     ]  # fmt: skip
-    condition = "RISE" if momentary else "ANY"
+    condition = "ANY" if release else "RISE"
     osc = _osc(widget, "x", _value("x", "FLOAT"), send=sends, receive=not momentary, condition=condition)
     return _node(key, "BUTTON", properties, [("touch", "false"), ("x", "0")], osc)
 
@@ -143,13 +146,34 @@ def _choice(key: str, widget: Widget, frame: tuple[int, int, int, int], colour: 
     each = width // len(choices)
     for index, choice in enumerate(choices):
         place = (x + index * each, y + half, each - 1, height - half)
-        properties: list[_Property] = [
-            *_box(f"{widget.path} {choice}", place, colour, interactive=True),
-            ("i", "buttonType", 0), ("b", "press", 1), ("b", "release", 0), ("b", "valuePosition", 0),
-        ]  # fmt: skip
-        osc = _osc(widget, "x", _constant(choice), receive=False, condition="RISE")
-        yield _node(f"{key}#{choice}", "BUTTON", properties, [("touch", "false"), ("x", "0")], osc)
-        yield _label(f"{key}#{choice}#label", choice, place, choice)
+        yield from _one_of(key, widget, choice, _constant(choice), place, colour)
+
+
+def _numbers(key: str, widget: Widget, frame: tuple[int, int, int, int], colour: _Colour) -> Iterable[str]:
+    """What it is now, and one button for each number, which sends it."""
+    x, y, width, height = frame
+    if widget.control.is_readable:
+        yield _label(f"{key}#now", widget.path, (x, y, width, height // 4), "", _shown(widget))
+        y, height = y + height // 4, height - height // 4
+    each, row = width // NUMBERS_ACROSS, height // -(-len(NUMBERS) // NUMBERS_ACROSS)
+    for number in NUMBERS:
+        down, across = divmod(number - 1, NUMBERS_ACROSS)
+        place = (x + across * each, y + down * row, each - 1, row - 1)
+        sends = _partial("CONSTANT", "INTEGER", str(number))
+        yield from _one_of(key, widget, str(number), sends, place, colour)
+
+
+def _one_of(
+    key: str, widget: Widget, text: str, sends: str, place: tuple[int, int, int, int], colour: _Colour
+) -> Iterable[str]:
+    """A button that sends one value, and its name."""
+    properties: list[_Property] = [
+        *_box(f"{widget.path} {text}", place, colour, interactive=True),
+        ("i", "buttonType", 0), ("b", "press", 1), ("b", "release", 0), ("b", "valuePosition", 0),
+    ]  # fmt: skip
+    osc = _osc(widget, "x", sends, receive=False, condition="RISE")
+    yield _node(f"{key}#{text}", "BUTTON", properties, [("touch", "false"), ("x", "0")], osc)
+    yield _label(f"{key}#{text}#label", text, place, text)
 
 
 def _label(key: str, name: str, frame: tuple[int, int, int, int], text: str, osc: str = "") -> str:

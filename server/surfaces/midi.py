@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -36,6 +36,7 @@ from server.protocol import LearnChanged
 from server.session.effects import Notice
 from server.session.intent import Intent, Refused
 from server.surfaces.midi_book import MappingBook
+from server.surfaces.midi_port import Ports, PortsFactory
 from server.surfaces.midi_show import MidiShow
 from server.surfaces.script_desk import ScriptDesk
 from server.surfaces.show_port import ShowPort
@@ -49,23 +50,6 @@ TICK_S: Final = 0.05
 
 FILES_S: Final = 2.0
 """How often the mapping files are looked at for changes made by hand."""
-
-
-class Ports(Protocol):
-    """The MIDI ports; `control.midi_ports.MidiPorts` is the real one."""
-
-    def ports(self) -> list[PortState]: ...
-
-    def has_output(self, port: str) -> bool: ...
-
-    def send(self, port: str, data: bytes) -> None: ...
-
-    def look_again(self) -> None: ...
-
-    async def run(self) -> None: ...
-
-
-PortsFactory = Callable[[Callable[[Arrived], None], Callable[[], None]], Ports]
 
 
 class MidiSurface:

@@ -36,6 +36,7 @@ def _ddj() -> set[str]:
 
 
 LAUNCHPAD = {10 * row + column for row in range(1, 9) for column in range(1, 9)}
+MPC_PADS = (37, 36, 42, 82, 40, 38, 46, 44, 48, 47, 45, 43, 49, 55, 51, 53)  # pads 1 to 16
 CHARTS = {
     "korg-nanokontrol2": cc(
         *range(8), *range(16, 24), *range(32, 40), *range(48, 56), *range(64, 72), *range(41, 47), *range(58, 63)
@@ -50,7 +51,13 @@ CHARTS = {
     "novation-launchpad": notes(*LAUNCHPAD) | cc(*range(91, 99), *range(19, 90, 10)),
     "pioneer-ddj-400": _ddj(),
     "pioneer-ddj-flx4": _ddj(),
-    "foot-switch": cc(11, 64, 65, 66, 67),
+    "foot-switch": cc(4, 11, 64, 65, 66, 67),
+    "akai-mpc-studio": notes(*MPC_PADS, channel=10)
+    | cc(*MPC_PADS, channel=10)
+    | {f"sysex 47 47 4a 65 00 04 {pad:02x}" for pad in range(16)}
+    | cc(*range(16, 20), 100, 113, 114, 117, 118, 119, 9, 11, 35, 36, 37, 38, 53, 70, 73, 80, 81, 82, 83)
+    | notes(9, 11, 35, 36, 37, 38, 53, 70, 73, 80, 81, 82, 83),
+    "akai-mpc": notes(*range(36, 52), channel=10) | cc(*range(16, 20), 117, 118, 119),
 }
 
 
@@ -143,6 +150,61 @@ def test_shift_on_an_apc_mini_brings_the_pads_of_the_sampler(name: str, shift: i
     assert [path for path, _ in hand.send(0x80, 8, 0)] == ["/pad/9"]
     hand.send(0x80, shift, 0)
     assert [path for path, _ in hand.send(0x90, 8, 127)] == ["/deck/1/play"]
+
+
+def test_pads_of_an_mpc_studio_are_found_by_their_scattered_notes_and_lit_on_both_models() -> None:
+    hand = Hand("akai-mpc-studio")
+    assert [hand.send(0x99, note, 127)[0][0] for note in MPC_PADS] == [f"/pad/{pad}" for pad in range(1, 17)]
+    lit = hand.shows("/pad/4/playing", 1)
+    assert bytes((0xB9, 82, 63)) in lit
+    assert bytes.fromhex("f047474a65000403007f00f7") in lit
+    dark = hand.shows("/pad/4/playing", 0)
+    assert bytes((0xB9, 82, 0)) in dark
+    assert bytes.fromhex("f047474a650004030000 00f7") in dark
+    for data in ((0x90, 82, 127), (0xB0, 118, 127)):
+        assert [path for path, _ in hand.send(*data)] == ["/deck/1/play"]
+    assert hand.send(0x90, 37, 127) == [("/pad/bank", "3")]
+    assert hand.send(0xB0, 100, 127)[0][1] == -hand.send(0xB0, 100, 1)[0][1] < 0
+
+
+def test_foot_switches_practise() -> None:
+    hand = Hand("foot-switch", practice_speed=1.0, deck_1_rate=1.0)
+    for switch, tap, held in (
+        (64, "/deck/1/play", "/deck/1/loop/active"),
+        (65, "/deck/1/click", "/deck/1/trainer/on"),
+        (66, "/deck/1/loop/again", "/deck/1/take/record"),
+        (67, "/deck/1/trainer/clean", "/deck/1/trainer/missed"),
+    ):
+        hand.now += 1.0
+        moved = [*hand.device.hear(decode(bytes((0xB0, switch, 127))), "1", hand.now)]
+        moved += hand.device.hear(decode(bytes((0xB0, switch, 0))), "1", hand.now + 0.1)
+        moved += hand.device.tick("1", hand.now + 1.0)
+        assert tap in [move.path for move in moved]
+        assert held not in [move.path for move in moved]
+        hand.now += 2.0
+        moved = [*hand.device.hear(decode(bytes((0xB0, switch, 127))), "1", hand.now)]
+        moved += hand.device.tick("1", hand.now + 0.6)
+        moved += hand.device.hear(decode(bytes((0xB0, switch, 0))), "1", hand.now + 0.7)
+        assert held in [move.path for move in moved]
+        assert tap not in [move.path for move in moved]
+        hand.now += 1.0
+    hand.send(0xB0, 4, 127)
+    ((path, speed),) = hand.send(0xB0, 4, 0)
+    assert (path, speed) == ("/deck/1/rate", pytest.approx(0.5))
+
+
+@pytest.mark.parametrize(
+    ("name", "shift", "bank"),
+    [("akai-apc-mini", (0x90, 98), (0x90, 66)), ("akai-apc-mini-mk2", (0x90, 122), (0x90, 102)),
+     ("novation-launchpad", (0xB0, 19), (0xB0, 93))],
+)  # fmt: skip
+def test_shift_chooses_the_bank_of_the_pads(name: str, shift: tuple[int, int], bank: tuple[int, int]) -> None:
+    hand = Hand(name, pad_bank="1", session_focus="1")
+    hand.send(*shift, 127)
+    assert hand.send(*bank, 127) == [("/pad/bank", "3")]
+    hand.send(*bank, 0)
+    hand.send(*shift, 0)
+    assert hand.send(*bank, 127) == [("/session/focus", "3")]
 
 
 def test_the_folder_is_the_shipped_one() -> None:

@@ -62,3 +62,55 @@ def test_faults_are_said(text: str) -> None:
         parse(text)
     with pytest.raises(ProfileRejected):
         load("nope")
+
+
+#: What the DAWs say of themselves, written here a second time. REAPER: actions PLAY, STOP, TEMPO, TRACK_VOLUME and
+#: TRACK_MUTE of its Default.ReaperOSC; t needs no value, n is 0 to 1, b is 0 or 1, f is the number itself, @ a track
+#: from 1 to DEVICE_TRACK_COUNT, which is 8. AbletonOSC: the handlers of its song.py and track.py, tracks from 0.
+REAPER = {"/play": "t", "/stop": "t", "/tempo/raw": "f", "/track/@/volume": "n", "/track/@/mute": "b"}
+REAPER_TRACKS = 8
+LIVE_METHODS = {"/live/song/start_playing", "/live/song/stop_playing"}
+LIVE_SONG = {"tempo": "rw", "is_playing": "r"}
+LIVE_TRACK = {"volume": "rw", "mute": "rw"}
+
+
+def pattern(address: str) -> str:
+    """Return an address as REAPER writes it."""
+    parts = address.split("/")
+    assert all(1 <= int(part) <= REAPER_TRACKS for part in parts if part.isdigit())
+    return "/".join("@" if part.isdigit() else part for part in parts)
+
+
+def test_reaper_is_told_what_its_own_pattern_file_takes() -> None:
+    for link in load("reaper").links:
+        assert pattern(link.hear) in REAPER, "REAPER says nothing there"
+        for packet in filter(None, (link.packet(value) for value in (0, 1, 0.0, 1.0))):
+            message = OscMessage(packet)
+            kind = REAPER[pattern(message.address)]
+            assert len(message.params) == (kind != "t")
+            assert kind != "n" or 0.0 <= message.params[0] <= 1.0
+            assert kind != "b" or message.params[0] in (0, 1)
+
+
+def test_ableton_osc_is_told_what_its_handlers_take() -> None:
+    live = load("ableton")
+    assert (live.send_port, live.receive_port) == (11000, 11001)
+    asked = set()
+    for packet in live.asks:
+        message = OscMessage(packet)
+        _, _, about, deed, what = message.address.split("/")
+        assert deed == "start_listen"
+        assert what in (LIVE_SONG if about == "song" else LIVE_TRACK)
+        assert [type(one) for one in message.params] == ([] if about == "song" else [int])
+        asked.add((f"/live/{about}/get/{what}", *message.params))
+    for link in live.links:
+        assert (link.hear, *([] if link.first is None else [link.first])) in asked, "heard only if it was asked for"
+        message = OscMessage(link.packet(1) or b"")
+        if link.press is not None:
+            assert message.address in LIVE_METHODS
+            assert message.params == []
+            continue
+        _, _, about, deed, what = message.address.split("/")
+        known = LIVE_SONG if about == "song" else LIVE_TRACK
+        assert (deed, known[what]) == ("set", "rw")
+        assert len(message.params) == (1 if about == "song" else 2)

@@ -7,10 +7,11 @@ from itertools import combinations
 
 import pytest
 
-from control.control import Kind
+from audio.units import PADS
+from control.control import Kind, check
 from control.layouts import open_stage_control, touchosc
 from control.layouts.files import MODULE, content, listing
-from control.layouts.plan import TAB_HEIGHT, Layout, Look, NoSuchLayout, Widget, layout, names
+from control.layouts.plan import NUMBERS, TAB_HEIGHT, Layout, Look, NoSuchLayout, Widget, layout, names
 from control.registry import ALIASES, REGISTRY, resolve
 
 LAYOUTS = [layout(name) for name in names()]
@@ -39,7 +40,7 @@ OPEN_STAGE_CONTROL = {
     "fader": {"horizontal", "range", "snap", "design"},
     "knob": {"range", "snap"},
     "button": {"mode", "on", "off", "label"},
-    "switch": {"values", "layout"},
+    "switch": {"values", "layout", "gridTemplate"},
     "text": set(),
 }
 
@@ -71,6 +72,39 @@ def test_decks_and_mixer_are_whole() -> None:
     for name in ("dj-phone", "dj-tablet"):
         shown = {widget.path for widget in widgets(layout(name))}
         assert shown >= {path for path in REGISTRY if path.startswith(("/deck/", "/mixer/"))}
+
+
+@pytest.mark.parametrize("name", ["dj-phone", "dj-tablet", "practice-phone", "practice-tablet", "classic"])
+def test_pads_lie_as_on_hardware_and_are_let_go(name: str) -> None:
+    pads = {widget.path: widget for widget in widgets(layout(name)) if widget.look is Look.PAD}
+    assert len(pads) == PADS
+    rows = [[pads[f"/pad/{4 * row + column}"] for column in (1, 2, 3, 4)] for row in range(4)]
+    for row in rows:
+        assert len({pad.y for pad in row}) == 1
+        assert [pad.x for pad in row] == sorted(pad.x for pad in row)
+    assert [row[0].y for row in rows] == sorted((row[0].y for row in rows), reverse=True)
+    assert all(pad.width >= 100 and pad.height >= 85 for pad in pads.values()), "a finger finds them"
+    root = ET.fromstring(zlib.decompress(touchosc.document(layout(name))))
+    for node in root.iter("node"):
+        osc = node.find("messages/osc")
+        if osc is not None and osc.findtext("path/partial/value") in pads:
+            keys = {item.findtext("key"): item.findtext("value") for item in node.findall("properties/property")}
+            assert (keys["buttonType"], keys["press"], keys["release"]) == ("0", "1", "1")
+            assert osc.findtext("triggers/trigger/condition") == "ANY"
+
+
+@pytest.mark.parametrize("size", ["phone", "tablet"])
+def test_setlist_practice_and_takes_are_whole(size: str) -> None:
+    setlist = {path for path in REGISTRY if path.startswith("/setlist/")}
+    for name in ("dj", "practice"):
+        pages = {page.title: {widget.path for widget in page.widgets} for page in layout(f"{name}-{size}").pages}
+        shown = set().union(*(paths for title, paths in pages.items() if title.startswith("Setlist")))
+        assert shown == setlist
+        assert {"/setlist/next", "/setlist/previous", "/setlist/goto"} <= pages["Setlist"]
+    shown = {widget.path for widget in widgets(layout(f"practice-{size}"))}
+    assert shown >= {alias for alias in ALIASES if alias.startswith("/practice/")}
+    numbers = {widget.path for widget in widgets(layout(f"practice-{size}")) if widget.look is Look.NUMBER}
+    assert {"/setlist/goto", "/practice/section"} <= numbers
 
 
 def test_the_earlier_systems_addresses_are_whole() -> None:
@@ -107,7 +141,9 @@ def test_touchosc_scales_to_the_controls_range() -> None:
     for osc in root.iter("osc"):
         control = resolve(str(osc.findtext("path/partial/value")), "1")
         low, high = osc.findtext("arguments/partial/scaleMin"), osc.findtext("arguments/partial/scaleMax")
-        if osc.findtext("send") == "1" and control.kind is Kind.CONTINUOUS:
+        if osc.findtext("arguments/partial/conversion") == "INTEGER":
+            assert check(control, int(str(osc.findtext("arguments/partial/value"))))
+        elif osc.findtext("send") == "1" and control.kind is Kind.CONTINUOUS:
             assert (float(str(low)), float(str(high))) == (control.minimum, control.maximum)
         if control.kind is Kind.CHOICE and osc.findtext("send") == "1":
             assert osc.findtext("arguments/partial/value") in control.choices
@@ -144,7 +180,8 @@ def test_open_stage_control_sessions_are_whole(made: Layout) -> None:
             if widget["type"] in ("fader", "knob") and control.is_writable:
                 assert widget["range"] == {"min": control.minimum, "max": control.maximum}
             if widget["type"] == "switch":
-                assert widget["values"] == list(control.choices)
+                assert widget["values"] == (list(control.choices) or list(NUMBERS))
+                assert [check(control, value) for value in widget["values"]] == widget["values"]
     assert len(set(ids)) == len(ids)
     assert addresses == {widget.path for widget in widgets(made)}
 

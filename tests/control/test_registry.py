@@ -97,7 +97,7 @@ def test_decks_sit_on_their_sides_of_the_crossfader():
     assert [REGISTRY[f"/deck/{n}/assign"].default for n in (1, 2, 3, 4)] == ["left", "right", "left", "right"]
 
 
-LABELS = ("/track/title", "/bpm")
+LABELS = ("/track/title", "/bpm", "/practice/passes", "/practice/trainer/passes", "/practice/trainer/next")
 """What the earlier system's layouts only show."""
 
 

@@ -181,6 +181,8 @@ def test_no_two_lines_of_one_layer_share_a_place_by_mistake() -> None:
         ("DDJ-FLX4:DDJ-FLX4 MIDI 1", "Pioneer DDJ-FLX4"),
         ("X-TOUCH MINI:X-TOUCH MINI MIDI 1", "Behringer X-Touch Mini"),
         ("MPC Live II:MPC Live II MIDI 1", "Akai MPC"),
+        ("MPC Studio:MPC Studio MIDI 1", "Akai MPC Studio"),
+        ("MPC Studio mk2:MPC Studio mk2 Public", "Akai MPC Studio"),
         ("SINCO:SINCO SMC-PAD", "M-VAVE"),
         ("USB MIDI Keyboard", "Any keyboard"),
         ("Sound Forge Alchemy in", "Generic mixer of eight faders"),

@@ -55,6 +55,22 @@ async def test_a_mixxx_mapping_is_reported_and_a_broken_one_is_refused(
         assert refused.status_code == 422
 
 
+async def test_scripts_of_a_mapping_come_in_by_the_same_route(
+    api: httpx2.AsyncClient, surface: MidiSurface, tmp_path: Path
+) -> None:
+    script = "var Desk = { init: function () {} };\n"
+    text = MAPPING + '[[script]]\nfile = "Desk.js"\nprefix = "Desk"\n'
+    assert (await api.post("/api/midi/mapping", json={"file": "desk.toml", "text": text})).status_code == 200
+    taken = await api.post("/api/midi/mapping", json={"file": "Desk.js", "text": script})
+    assert taken.status_code == 200
+    assert taken.json()["report"] == ["Desk.js is there.", "Desk runs it now."]
+    assert (tmp_path / "mappings" / "scripts" / "Desk.js").read_text() == script
+    for name in ("../Desk.js", "a/b.js", ".js", "x" * 300 + ".js"):
+        refused = await api.post("/api/midi/mapping", json={"file": name, "text": script})
+        assert refused.status_code == 422, name
+    assert [file.name for file in (tmp_path / "mappings" / "scripts").iterdir()] == ["Desk.js"]
+
+
 async def test_the_monitor_and_what_does_not_exist(api: httpx2.AsyncClient, surface: MidiSurface) -> None:
     surface._hear(Arrived("desk", (0x90, 36, 100), 0.0))
     (heard,) = (await api.get("/api/midi/heard")).json()
