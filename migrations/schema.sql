@@ -677,6 +677,9 @@ CREATE TABLE queue.messages (
     reason      text,
     payload     bytea NOT NULL,
     inserted_at timestamptz NOT NULL DEFAULT now(),
+    -- how often, and when last, it was handed to another broker (RabbitMQ, Redis); workers of those have the number 0
+    handed      integer NOT NULL DEFAULT 0,
+    handed_at   timestamptz,
     CHECK ((state = 'running') = (worker IS NOT NULL)),
     CHECK ((state = 'dead') = (reason IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200);
@@ -793,7 +796,7 @@ CREATE FUNCTION queue.reap(limit_deaths integer DEFAULT 3) RETURNS integer LANGU
                                       CASE limit_deaths WHEN 3 THEN 'three' ELSE limit_deaths::text END) END
         WHERE m.message_id IN (
             SELECT n.message_id FROM queue.messages n
-            WHERE n.state = 'running' AND NOT queue.alive(n.worker)
+            WHERE n.state = 'running' AND n.worker <> 0 AND NOT queue.alive(n.worker)
               AND pg_postmaster_start_time() < now() - interval '3 seconds'
             FOR UPDATE SKIP LOCKED)
         RETURNING 1)
@@ -805,9 +808,11 @@ CREATE FUNCTION queue.holds(id text, receipt integer) RETURNS boolean LANGUAGE s
     SELECT EXISTS (SELECT FROM queue.messages WHERE message_id = id AND claim = receipt AND state = 'running')
 $$;
 
--- Take away what waits or has died about a subject; what runs is left to its worker. Returns how many went.
+-- Take away what waits or has died about a subject, and what workers of another broker have; what else runs is left to
+-- its worker. Returns how many went.
 CREATE FUNCTION queue.drop(about text) RETURNS integer LANGUAGE sql AS $$
-    WITH gone AS (DELETE FROM queue.messages WHERE subject = about AND state <> 'running' RETURNING 1)
+    WITH gone AS (
+        DELETE FROM queue.messages WHERE subject = about AND (state <> 'running' OR worker = 0) RETURNING 1)
     SELECT count(*)::integer FROM gone
 $$;
 

@@ -29,9 +29,9 @@ import msgspec
 from dramatiq.worker import Worker
 
 from pipeline import actors, wire
-from pipeline.broker import PostgresBroker, broker_for
+from pipeline.broker import broker_for
+from pipeline.deliveries import deliveries_of
 from pipeline.engines import base
-from pipeline.errors import PermanentFailure
 from pipeline.fetcher import Environment
 from pipeline.job_log import JobLog
 from pipeline.jobs import Queue
@@ -67,16 +67,17 @@ class Group:
 
     def __init__(self, settings: WorkerSettings, actors_for: ActorsFor, offers_for: OffersFor) -> None:
         broker = broker_for(settings.broker)
-        if not isinstance(broker, PostgresBroker):
-            raise PermanentFailure("Workers need the PostgreSQL queue for now.")
         self.settings = settings
         self.broker = broker
+        self.deliveries = deliveries_of(broker)
         self.stopping = threading.Event()
         self.spool = Path(settings.spool)
         self.source = Source(settings.server, settings.token, self.spool)
         self.client = WorkerClient(settings.server, _hello(settings, offers_for(settings)), self.stopping)
         fetcher = Environment(Path(settings.fetcher or self.spool.parent / "fetcher"))
-        context = actors.Context(broker, self.client, self.source, self.spool, settings.options, fetcher)
+        context = actors.Context(
+            broker, self.deliveries, self.client, self.source, self.spool, settings.options, fetcher
+        )
         actors_for(context)
         self._worker = Worker(broker, queues={settings.queue}, worker_threads=settings.threads, worker_timeout=_POLL_MS)
         # Nothing is taken that cannot be begun at once: what lies here is what another worker could be doing.
@@ -96,6 +97,8 @@ class Group:
         ended = threading.Thread(target=self._worker.stop, kwargs={"timeout": int(GRACE_S * 1000)}, daemon=True)
         ended.start()
         ended.join(GRACE_S)
+        self.client.leave_all()
+        self.deliveries.give_all_back()
         self.broker.close()
         self.client.__exit__(None, None, None)
         self.source.close()

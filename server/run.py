@@ -39,6 +39,7 @@ from server.http.guard import Hosts
 from server.jobs import cleanup, store
 from server.jobs.batches import BatchService
 from server.jobs.healer import Healer
+from server.jobs.relay import Relay
 from server.jobs.service import Fetching, JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
@@ -234,6 +235,7 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the tidying of files", library.run),
             ("the keeping of old jobs", partial(cleanup.retain, db, settings.retention_days, library.tidy)),
             ("the care for jobs", Healer(db, jobs).run),
+            *((("the message broker", Relay(db, jobs, settings.broker).run),) if settings.broker else ()),
             ("the progress of batches", batches.run),
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),

@@ -29,6 +29,7 @@ from server.jobs.job import Job
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
+from tests.brokers import BrokerServer
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 PATIENCE_S = 20.0
@@ -78,11 +79,17 @@ class Site:
     #: What workers get for jobs at other services.
     secrets: dict[str, str] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
+    #: Another message broker than the database.
+    broker: BrokerServer | None = None
     port: int = 0
     patience_s: float = PATIENCE_S
     changed: anyio.Event = field(default_factory=anyio.Event)
     _server: uvicorn.Server | None = None
     _stopped: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def broker_url(self) -> str:
+        return self.url if self.broker is None else self.broker.url
 
     @property
     def address(self) -> str:
@@ -162,7 +169,7 @@ class Site:
     def real_keeper(self, queues: tuple[Queue, ...]) -> WorkerKeeper:
         """Return a supervisor of real workers."""
         return WorkerKeeper(
-            self.hub, self.address, self.url, self.data / "spool", queues=queues,
+            self.hub, self.address, self.broker_url, self.data / "spool", queues=queues,
             log_file=self.data / "workers.log", report=lambda _: None, longest_pause_s=0.2,
         )  # fmt: skip
 
@@ -171,7 +178,7 @@ class Site:
     ) -> WorkerKeeper:
         """Return a supervisor of fake workers."""
         return WorkerKeeper(
-            self.hub, self.address, self.url, self.data / "spool", options={"fake": fake or {}}, queues=queues,
+            self.hub, self.address, self.broker_url, self.data / "spool", options={"fake": fake or {}}, queues=queues,
             command=FAKE_WORKER, log_file=self.data / "workers.log", report=lambda _: None,
             longest_pause_s=0.2,
         )  # fmt: skip
