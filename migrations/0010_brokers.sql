@@ -28,3 +28,17 @@ CREATE OR REPLACE FUNCTION queue.drop(about text) RETURNS integer LANGUAGE sql A
         DELETE FROM queue.messages WHERE subject = about AND (state <> 'running' OR worker = 0) RETURNING 1)
     SELECT count(*)::integer FROM gone
 $$;
+
+-- Workers on other machines see the queue and nothing else: this role is what they come as (`server/jobs/queue_door.py`).
+-- Where the database's account may make no roles there is none; its administrator makes one with the same rights.
+DO $$
+BEGIN
+    BEGIN
+        CREATE ROLE alchemy_queue LOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+    END;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'alchemy_queue') THEN
+        GRANT USAGE ON SCHEMA queue TO alchemy_queue;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON queue.messages TO alchemy_queue;
+    END IF;
+END $$;

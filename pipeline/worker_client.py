@@ -8,6 +8,7 @@ Units: seconds.
 import itertools
 import logging
 import random
+import ssl
 import threading
 from types import TracebackType
 from typing import Final, Self
@@ -39,8 +40,15 @@ def socket_url(server: str) -> str:
 class WorkerClient:
     """The connection; opened with `with`. It comes back by itself, with growing pauses, until it is closed."""
 
-    def __init__(self, server: str, hello: wire.Hello, stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        hello: wire.Hello,
+        stopping: threading.Event | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._url = socket_url(server)
+        self._tls = tls
         self._hello = hello
         self.changed = threading.Condition()
         self.stopping = stopping or threading.Event()
@@ -116,8 +124,9 @@ class WorkerClient:
         while not self._closed.is_set():
             try:
                 with connect(
-                    self._url, max_size=wire.MAX_MESSAGE_BYTES, compression=None, proxy=None, open_timeout=_HELLO_S
-                ) as socket:
+                    self._url, max_size=wire.MAX_MESSAGE_BYTES, compression=None, proxy=None, open_timeout=_HELLO_S,
+                    ssl=self._tls,
+                ) as socket:  # fmt: skip
                     self._greet(socket)
                     pause_s = _FIRST_PAUSE_S
                     log.info("Connected to %s.", self._url)

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import math
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -54,10 +55,18 @@ class Source:
     Thread-safe: jobs of one process share it.
     """
 
-    def __init__(self, server: str, token: str, spool: Path, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        server: str,
+        token: str,
+        spool: Path,
+        pause: Callable[[float], None] = time.sleep,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._client = httpx2.Client(
-            base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, trust_env=False
-        )
+            base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, trust_env=False,
+            verify=tls or True,
+        )  # fmt: skip
         self._folder = spool / "pcm"
         self._pause = pause
 

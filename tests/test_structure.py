@@ -25,6 +25,9 @@ ADAPTERS = {
     "torch": {"pipeline/engines/demucs.py"},
     "demucs": {"pipeline/engines/demucs.py"},
     "mutagen": {"server/library/tag_reader.py"},
+    "psycopg": {"pipeline/broker_session.py"},
+    "pika": {"pipeline/broker_others.py"},
+    "redis": {"pipeline/broker_others.py"},
 }
 
 

@@ -71,7 +71,8 @@ async def take(tx: Transaction, job: Job, message: str, receipt: int, *, lives: 
         await tx.execute(
             "UPDATE queue.messages SET worker = NULL, deaths = $2::integer, "
             "state = CASE WHEN $2::integer >= $3::integer THEN 'dead' ELSE 'queued' END, "
-            "reason = CASE WHEN $2::integer >= $3::integer THEN 'has killed its worker three times' END WHERE message_id = $1",
+            "reason = CASE WHEN $2::integer >= $3::integer THEN 'has killed its worker three times' END "
+            "WHERE message_id = $1",
             message, deaths, MAX_DEATHS,
         )  # fmt: skip
         if deaths >= MAX_DEATHS:
