@@ -127,10 +127,13 @@ def _place(grid: Grid, seconds: float) -> float:
 
 def _metadata(song: Song) -> Element:
     root = Element("MetaData")
-    for tag, text in (("Title", song.title), ("Artist", song.artist), ("Album", song.album), ("Genre", song.genre)):
-        SubElement(root, tag).text = clean(text)
-    if song.year:
-        SubElement(root, "Year").text = str(song.year)
+    told = (
+        ("Title", song.title), ("Artist", song.artist), ("Album", song.album),
+        ("Year", str(song.year) if song.year else ""), ("Genre", song.genre),
+    )  # fmt: skip
+    for tag, text in told:  # in the order of the schema
+        if text:
+            SubElement(root, tag).text = clean(text)
     return root
 
 
