@@ -33,7 +33,7 @@ from pipeline import fetcher_run, job_log, jobs
 from pipeline.broker_session import Claim
 from pipeline.deliveries import Deliveries, Room
 from pipeline.engines import base
-from pipeline.errors import OutOfMemory, PermanentFailure, PipelineError, TransientFailure
+from pipeline.errors import AudioRejected, OutOfMemory, PermanentFailure, PipelineError, TransientFailure
 from pipeline.fetcher import Environment
 from pipeline.fetching import Fetch
 from pipeline.links import parse
@@ -264,7 +264,14 @@ def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str
             told[0] = now
             link.progress(int(99 * max(0.0, min(1.0, share))), stage)
 
-    found = analyse(pcm, MODEL_RATE, work.features or ("all",), progress, link.cancelled)
+    stems = {}
+    for stem in work.stems:
+        try:
+            stems[stem] = context.source.load(work.track, MODEL_RATE, link.check, stem)
+        except AudioRejected as gone:  # another version was chosen, or removed, since the job was made
+            log.info("Job %s: the %s are not there: %s", work.job, stem, gone)
+    more = {"stems": stems} if stems else {}
+    found = analyse(pcm, MODEL_RATE, work.features or ("all",), progress, link.cancelled, **more)
     link.check()
     cleaned = _plain(found)
     assert isinstance(cleaned, dict)

@@ -159,21 +159,33 @@ class JobService:
         self.tell(job)
         return job
 
-    async def analyse(self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0) -> Job:
-        """Return a job that analyses the track (everything when no feature is named). Raises like `separate`."""
+    async def analyse(
+        self,
+        track_id: UUID,
+        user_id: int,
+        features: Sequence[str] = (),
+        *,
+        priority: int = 0,
+        heard: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Return a job that analyses the track (everything when no feature is named). Raises like `separate`.
+
+        `heard` says which stems to listen to and whose they are (`server/second_look.py`).
+        """
         wanted = await self.plans.features(user_id, features)
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
-                "SELECT id FROM analysis_jobs WHERE track_id = $1 AND features = $2 "
+                "SELECT id FROM analysis_jobs WHERE track_id = $1 AND features = $2 AND options = $3 "
                 "AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
-                track_id, wanted,
+                track_id, wanted, dict(heard or {}),
             )  # fmt: skip
             if known is not None:
                 return await self._sooner(tx, await store.find(tx, known), priority)
             job_id = await tx.value(
-                "INSERT INTO analysis_jobs (track_id, features, priority) VALUES ($1, $2, $3) RETURNING id",
-                track_id, wanted, priority,
+                "INSERT INTO analysis_jobs (track_id, features, priority, options) VALUES ($1, $2, $3, $4) "
+                "RETURNING id",
+                track_id, wanted, priority, dict(heard or {}),
             )  # fmt: skip
             job = await self.queue(tx, await store.find(tx, job_id))
         self.tell(job)
@@ -500,6 +512,8 @@ def _work(job: Job, url: str, fetching: Fetching) -> Work:
         assert job.engine is not None
         return SeparateJob(str(job.id), str(job.track_id), job.engine, job.model or "", job.options)
     if job.kind == "analysis":
-        return AnalyseJob(str(job.id), str(job.track_id), tuple(job.features or ()))
+        return AnalyseJob(
+            str(job.id), str(job.track_id), tuple(job.features or ()), tuple(job.options.get("stems", ()))
+        )
     how = fetching.limit, fetching.private, fetching.form, fetching.quality
     return DownloadJob(str(job.id), str(job.track_id), url, *how)

@@ -365,6 +365,10 @@ class Library:
         """Return a track's reference decode. Raises NotFound, FileMissing."""
         return await files.reference(self.storage, await tracks.row(self._db, track_id, user_id))
 
+    async def stem_pcm(self, track_id: UUID, stem_type: str) -> PcmSource:
+        """Return the chosen stem of a type. Raises NotFound, FileMissing."""
+        return await files.chosen_stem(self._db, self.storage, track_id, stem_type)
+
     async def levels(self, track_id: UUID, user_id: int | None = None) -> Levels | None:
         """Return mean and deviation of a whole track; None for one from before they were kept. Raises NotFound."""
         return await files.levels(self.storage, await tracks.row(self._db, track_id, user_id))
