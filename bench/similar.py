@@ -47,7 +47,9 @@ _BEFORE: Final = """
 """
 _AFTER: Final = """
     ALTER TABLE analysis_results ENABLE TRIGGER USER; ALTER TABLE tracks ENABLE TRIGGER USER;
-    INSERT INTO track_places SELECT t.id, t.user_id, track_place(r.tempo, r.key, r.energy, j.results->'timbre')
+    INSERT INTO track_places
+    SELECT t.id, t.user_id, r.tempo, r.key, r.energy, j.results->'timbre',
+           track_place(r.tempo, r.key, r.energy, j.results->'timbre')
     FROM tracks t JOIN analysis_results r ON r.track_id = t.id JOIN analysis_jobs j ON j.id = r.analysis_job_id;
     CREATE INDEX track_places_place_idx ON track_places USING hnsw (place vectors.vector_l2_ops); ANALYZE;
 """

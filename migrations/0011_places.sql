@@ -16,6 +16,11 @@ BEGIN
     CREATE TABLE track_places (
         track_id    uuid PRIMARY KEY REFERENCES tracks ON DELETE CASCADE,
         user_id     bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+        -- what it is scored by, beside its place, so that one look brings both
+        tempo       double precision,
+        key         text,
+        energy      double precision,
+        timbre      jsonb,
         place       vectors.vector(18) NOT NULL
     );
     CREATE INDEX track_places_user_id_idx ON track_places (user_id);
@@ -47,17 +52,19 @@ BEGIN
     CREATE FUNCTION place_track() RETURNS trigger LANGUAGE plpgsql AS $place$
     BEGIN
         IF NEW.chosen THEN
-            INSERT INTO track_places (track_id, user_id, place)
-            SELECT t.id, t.user_id, track_place(NEW.tempo, NEW.key, NEW.energy, j.results->'timbre')
+            INSERT INTO track_places (track_id, user_id, tempo, key, energy, timbre, place)
+            SELECT t.id, t.user_id, NEW.tempo, NEW.key, NEW.energy, j.results->'timbre',
+                   track_place(NEW.tempo, NEW.key, NEW.energy, j.results->'timbre')
             FROM tracks t JOIN analysis_jobs j ON j.id = NEW.analysis_job_id WHERE t.id = NEW.track_id
-            ON CONFLICT (track_id) DO UPDATE SET place = excluded.place, user_id = excluded.user_id;
+            ON CONFLICT (track_id) DO UPDATE SET user_id = excluded.user_id, tempo = excluded.tempo,
+                key = excluded.key, energy = excluded.energy, timbre = excluded.timbre, place = excluded.place;
         END IF;
         RETURN NULL;
     END $place$;
     CREATE TRIGGER analysis_results_place AFTER INSERT OR UPDATE OF chosen, tempo, key, energy ON analysis_results
         FOR EACH ROW EXECUTE FUNCTION place_track();
 
-    INSERT INTO track_places (track_id, user_id, place)
-    SELECT t.id, t.user_id, track_place(r.tempo, r.key, r.energy, j.results->'timbre')
+    INSERT INTO track_places (track_id, user_id, tempo, key, energy, timbre, place)
+    SELECT t.id, t.user_id, r.tempo, r.key, r.energy, j.results->'timbre', track_place(r.tempo, r.key, r.energy, j.results->'timbre')
     FROM tracks t JOIN analysis_results r ON r.track_id = t.id AND r.chosen JOIN analysis_jobs j ON j.id = r.analysis_job_id;
 END $$;

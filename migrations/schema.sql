@@ -977,6 +977,11 @@ BEGIN
     CREATE TABLE track_places (
         track_id    uuid PRIMARY KEY REFERENCES tracks ON DELETE CASCADE,
         user_id     bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+        -- what it is scored by, beside its place, so that one look brings both
+        tempo       double precision,
+        key         text,
+        energy      double precision,
+        timbre      jsonb,
         place       vectors.vector(18) NOT NULL
     );
     CREATE INDEX track_places_user_id_idx ON track_places (user_id);
@@ -1008,10 +1013,12 @@ BEGIN
     CREATE FUNCTION place_track() RETURNS trigger LANGUAGE plpgsql AS $place$
     BEGIN
         IF NEW.chosen THEN
-            INSERT INTO track_places (track_id, user_id, place)
-            SELECT t.id, t.user_id, track_place(NEW.tempo, NEW.key, NEW.energy, j.results->'timbre')
+            INSERT INTO track_places (track_id, user_id, tempo, key, energy, timbre, place)
+            SELECT t.id, t.user_id, NEW.tempo, NEW.key, NEW.energy, j.results->'timbre',
+                   track_place(NEW.tempo, NEW.key, NEW.energy, j.results->'timbre')
             FROM tracks t JOIN analysis_jobs j ON j.id = NEW.analysis_job_id WHERE t.id = NEW.track_id
-            ON CONFLICT (track_id) DO UPDATE SET place = excluded.place, user_id = excluded.user_id;
+            ON CONFLICT (track_id) DO UPDATE SET user_id = excluded.user_id, tempo = excluded.tempo,
+                key = excluded.key, energy = excluded.energy, timbre = excluded.timbre, place = excluded.place;
         END IF;
         RETURN NULL;
     END $place$;

@@ -270,7 +270,11 @@ def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str
             stems[stem] = context.source.load(work.track, MODEL_RATE, link.check, stem)
         except AudioRejected as gone:  # another version was chosen, or removed, since the job was made
             log.info("Job %s: the %s are not there: %s", work.job, stem, gone)
-    more = {"stems": stems} if stems else {}
+    more: dict[str, Any] = {"stems": stems} if stems else {}
+    if context.options.get("beat_model"):
+        from pipeline.analysis import beat_model  # heavy: only workers that analyse load it
+
+        more["beat_model"] = beat_model.listener(context.options["beat_model"], context.options.get("device", "auto"))
     found = analyse(pcm, MODEL_RATE, work.features or ("all",), progress, link.cancelled, **more)
     link.check()
     cleaned = _plain(found)

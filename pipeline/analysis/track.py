@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipeline.analysis import barwise, beats, chords, cues, drums, harmony, loops, loudness, sections, separated
 from pipeline.analysis import key as keys
+from pipeline.analysis.beat_model import Listener
 from pipeline.analysis.features import BASIC, FEATURES
 from pipeline.analysis.frames import Frames, Progress, scan
 from pipeline.errors import AudioRejected, UnknownFeature
@@ -44,6 +45,7 @@ class Heard:
     pcm: Field
     frames: Frames
     stems: separated.Separated
+    model: Callable[[], beats.Beats | None] = lambda: None
 
     @cached_property
     def tuning(self) -> float:
@@ -57,7 +59,10 @@ class Heard:
 
     @cached_property
     def beats(self) -> beats.Beats | None:
-        """The pulse, None where there is none; the drums' where stems tell it."""
+        """The pulse, None where there is none: a model's where there is one, the drums' where stems tell it."""
+        by_model = self.model()
+        if by_model is not None:
+            return by_model
         if self.stems.drums is not None:
             found = beats.track(separated.pulse(self.frames, self.stems.drums), self.stems.harmony)
             if found is not None:
@@ -86,11 +91,12 @@ def analyse(
     progress: Progress = _quiet,
     cancelled: Callable[[], bool] = lambda: False,
     stems: Mapping[str, Field] | None = None,
+    beat_model: Listener | None = None,
 ) -> dict[str, Any]:
     """Analyse float32 (channels, frames) at `rate` Hz; give one flat, JSON-able map.
 
     `stems` of the same audio make it better: beats come from the drums, key and chords from what is neither drums nor
-    voice, and `vocals` is told at all; `from_stems` says which were heard.
+    voice, and `vocals` is told at all; `from_stems` says which were heard. With a `beat_model` beats are its.
     The `COLUMNS` are always there; docs/analysis.md lists what each feature adds. An empty `features` means the basic
     four. Gives {} once `cancelled()` is true. `pcm` may be mapped from a file: it is read a block at a time.
 
@@ -118,6 +124,8 @@ def analyse(
         return {}
     found["from_stems"] = list(told.names)
     heard = Heard(pcm, frames, told)
+    if beat_model is not None:
+        heard.model = lambda: beats.told(*beat_model(pcm, rate), frames)
     for n, (feature, part) in enumerate(_PARTS.items()):
         if feature in wanted:
             if cancelled():

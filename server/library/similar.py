@@ -158,7 +158,7 @@ class Similar:
 
     async def _near(self, track_ids: Sequence[UUID], user_id: int) -> _Table:
         """Return the tracks that the index finds near each of these, and these themselves."""
-        near = set(track_ids)
+        near: dict[UUID, _Row] = {}
         async with self._db.transaction() as tx:
             await tx.execute(f"SET LOCAL hnsw.ef_search = {NEAR}")
             await tx.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")  # other users' tracks are passed over
@@ -167,13 +167,16 @@ class Similar:
                     "SELECT place::text FROM track_places WHERE track_id = $1 AND user_id = $2", track_id, user_id
                 )
                 if place is not None:
-                    found = await tx.rows(
-                        "SELECT track_id FROM track_places WHERE user_id = $1 "
+                    found = await tx.all(
+                        _Row,
+                        "SELECT track_id AS id, tempo, key, energy, timbre FROM track_places WHERE user_id = $1 "
                         "ORDER BY place OPERATOR(vectors.<->) $2::text::vectors.vector LIMIT $3",
                         user_id, place, NEAR,
                     )  # fmt: skip
-                    near.update(row["track_id"] for row in found)
-        return _Table(await self._db.all(_Row, f"{_SELECT} AND t.id = ANY($2)", user_id, list(near)))
+                    near |= {row.id: row for row in found}
+        own = [track_id for track_id in track_ids if track_id not in near]  # of many twins it may not be the nearest
+        more = await self._db.all(_Row, f"{_SELECT} AND t.id = ANY($2)", user_id, own) if own else []
+        return _Table([*near.values(), *more])
 
     async def order(self, track_ids: Sequence[UUID], user_id: int, arc: Arc, first: UUID | None = None) -> list[UUID]:
         """Put tracks in an order whose energy follows the arc, with neighbours that go together.
