@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command 
 BIN := .venv/bin
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name tests \) -prune -o -type f -print)
 
-.PHONY: fetcher help setup run demo test lint format bench bench-quality soak kills pictures screenshots doctor clean system model
+.PHONY: fetcher help setup run demo test test-brokers lint format bench bench-quality soak kills pictures screenshots doctor clean system model
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,10 @@ soak: setup ## ten minutes of everything at once, and what that did to the sound
 
 kills: .venv/.ready ## kill workers at 200 random moments, and look whether anything was lost, made twice or left over
 	@$(BIN)/python -m pytest tests/server/jobs/test_random_kills.py tests/server/jobs/test_bad_days.py --kills 200 -s $(ARGS)
+
+test-brokers: .venv/.ready ## the job tests on RabbitMQ and on Redis (apt-get install rabbitmq-server redis-server)
+	@$(BIN)/python -m pytest tests/server/jobs --broker redis $(ARGS)
+	@$(BIN)/python -m pytest tests/server/jobs --broker rabbitmq $(ARGS)
 
 pictures: setup ## draw the waveforms of the docs from what the kernel plays
 	@$(BIN)/python -m scripts.pictures

@@ -677,6 +677,9 @@ CREATE TABLE queue.messages (
     reason      text,
     payload     bytea NOT NULL,
     inserted_at timestamptz NOT NULL DEFAULT now(),
+    -- how often, and when last, it was handed to another broker (RabbitMQ, Redis); workers of those have the number 0
+    handed      integer NOT NULL DEFAULT 0,
+    handed_at   timestamptz,
     CHECK ((state = 'running') = (worker IS NOT NULL)),
     CHECK ((state = 'dead') = (reason IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200);
@@ -793,7 +796,7 @@ CREATE FUNCTION queue.reap(limit_deaths integer DEFAULT 3) RETURNS integer LANGU
                                       CASE limit_deaths WHEN 3 THEN 'three' ELSE limit_deaths::text END) END
         WHERE m.message_id IN (
             SELECT n.message_id FROM queue.messages n
-            WHERE n.state = 'running' AND NOT queue.alive(n.worker)
+            WHERE n.state = 'running' AND n.worker <> 0 AND NOT queue.alive(n.worker)
               AND pg_postmaster_start_time() < now() - interval '3 seconds'
             FOR UPDATE SKIP LOCKED)
         RETURNING 1)
@@ -805,11 +808,27 @@ CREATE FUNCTION queue.holds(id text, receipt integer) RETURNS boolean LANGUAGE s
     SELECT EXISTS (SELECT FROM queue.messages WHERE message_id = id AND claim = receipt AND state = 'running')
 $$;
 
--- Take away what waits or has died about a subject; what runs is left to its worker. Returns how many went.
+-- Take away what waits or has died about a subject, and what workers of another broker have; what else runs is left to
+-- its worker. Returns how many went.
 CREATE FUNCTION queue.drop(about text) RETURNS integer LANGUAGE sql AS $$
-    WITH gone AS (DELETE FROM queue.messages WHERE subject = about AND state <> 'running' RETURNING 1)
+    WITH gone AS (
+        DELETE FROM queue.messages WHERE subject = about AND (state <> 'running' OR worker = 0) RETURNING 1)
     SELECT count(*)::integer FROM gone
 $$;
+
+-- Workers on other machines see the queue and nothing else: this role is what they come as (`server/jobs/queue_door.py`).
+-- Where the database's account may make no roles there is none; its administrator makes one with the same rights.
+DO $$
+BEGIN
+    BEGIN
+        CREATE ROLE alchemy_queue LOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+    END;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'alchemy_queue') THEN
+        GRANT USAGE ON SCHEMA queue TO alchemy_queue;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON queue.messages TO alchemy_queue;
+    END IF;
+END $$;
 
 -- Which delivery an attempt was: `message id#claim`. A worker that reconnects comes with the same one.
 ALTER TABLE job_attempts ADD COLUMN receipt text;
@@ -937,3 +956,72 @@ CREATE TRIGGER track_takes_files AFTER INSERT OR UPDATE OR DELETE ON track_takes
     FOR EACH ROW EXECUTE FUNCTION own_files('file_path');
 CREATE TRIGGER track_takes_touch BEFORE UPDATE ON track_takes
     FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+
+-- ---------------------------------------------------------------------------------------------------------- places
+
+-- Where analysed tracks lie beside each other, for "what goes with this" in large libraries: near in tempo (as an angle, an
+-- octave being once around), in key (as an angle of the Camelot wheel, and its side), in energy and in timbre. Only where the
+-- database has the extension `vector` (the embedded one has); without it every track is looked at.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') THEN
+        RETURN;
+    END IF;
+    BEGIN
+        CREATE SCHEMA vectors;
+        CREATE EXTENSION vector SCHEMA vectors;
+    EXCEPTION WHEN insufficient_privilege OR duplicate_object THEN
+        RETURN;
+    END;
+
+    CREATE TABLE track_places (
+        track_id    uuid PRIMARY KEY REFERENCES tracks ON DELETE CASCADE,
+        user_id     bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+        -- what it is scored by, beside its place, so that one look brings both
+        tempo       double precision,
+        key         text,
+        energy      double precision,
+        timbre      jsonb,
+        place       vectors.vector(18) NOT NULL
+    );
+    CREATE INDEX track_places_user_id_idx ON track_places (user_id);
+    CREATE INDEX track_places_place_idx ON track_places USING hnsw (place vectors.vector_l2_ops);
+
+    -- The factors make squared distances of near tracks what their scores (`server/library/similar.py`) lose by it.
+    CREATE FUNCTION track_place(tempo double precision, key text, energy double precision, timbre jsonb)
+    RETURNS vectors.vector LANGUAGE plpgsql IMMUTABLE AS $place$
+    DECLARE
+        octave double precision := CASE WHEN tempo > 0 THEN 2 * pi() * log(2, tempo::numeric)::double precision END;
+        wheel integer := array_position(ARRAY[
+            'B major', 'F# major', 'C# major', 'Ab major', 'Eb major', 'Bb major', 'F major', 'C major', 'G major',
+            'D major', 'A major', 'E major', 'G# minor', 'Eb minor', 'Bb minor', 'F minor', 'C minor', 'G minor',
+            'D minor', 'A minor', 'E minor', 'B minor', 'F# minor', 'C# minor'], key) - 1;
+        found double precision[] := ARRAY[
+            coalesce(1.33 * cos(octave), 0), coalesce(1.33 * sin(octave), 0),
+            coalesce(0.335 * cos(wheel % 12 * pi() / 6), 0), coalesce(0.335 * sin(wheel % 12 * pi() / 6), 0),
+            CASE WHEN wheel < 12 THEN 0.173 WHEN wheel >= 12 THEN 0 ELSE 0.0865 END, 1.2 * coalesce(energy, 0.5)];
+    BEGIN
+        IF jsonb_typeof(timbre) = 'array' AND jsonb_array_length(timbre) = 12 THEN
+            found := found || (SELECT array_agg(0.004 * value::double precision ORDER BY n)
+                               FROM jsonb_array_elements_text(timbre) WITH ORDINALITY AS each (value, n));
+        ELSE
+            found := found || array_fill(0::double precision, ARRAY[12]);
+        END IF;
+        RETURN found::vectors.vector;
+    END $place$;
+
+    CREATE FUNCTION place_track() RETURNS trigger LANGUAGE plpgsql AS $place$
+    BEGIN
+        IF NEW.chosen THEN
+            INSERT INTO track_places (track_id, user_id, tempo, key, energy, timbre, place)
+            SELECT t.id, t.user_id, NEW.tempo, NEW.key, NEW.energy, j.results->'timbre',
+                   track_place(NEW.tempo, NEW.key, NEW.energy, j.results->'timbre')
+            FROM tracks t JOIN analysis_jobs j ON j.id = NEW.analysis_job_id WHERE t.id = NEW.track_id
+            ON CONFLICT (track_id) DO UPDATE SET user_id = excluded.user_id, tempo = excluded.tempo,
+                key = excluded.key, energy = excluded.energy, timbre = excluded.timbre, place = excluded.place;
+        END IF;
+        RETURN NULL;
+    END $place$;
+    CREATE TRIGGER analysis_results_place AFTER INSERT OR UPDATE OF chosen, tempo, key, energy ON analysis_results
+        FOR EACH ROW EXECUTE FUNCTION place_track();
+END $$;

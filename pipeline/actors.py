@@ -11,6 +11,7 @@ How a run ends:
     worker stops                             message released         comes to the next worker at once
     TransientFailure, or a fault of ours     told, raised             Dramatiq delivers it again after a while, thrice
     PermanentFailure, no memory              told, return             message gone, job failed
+    the server says: not yet                 given back               delivered again after a while
 """
 
 import logging
@@ -18,18 +19,21 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import dramatiq
+from dramatiq.broker import Broker
+from dramatiq.message import Message
 from dramatiq.middleware import CurrentMessage
 
 from audio.units import MODEL_RATE
 from pipeline import fetcher_run, job_log, jobs
-from pipeline.broker import Claimed, PostgresBroker
+from pipeline.broker_session import Claim
+from pipeline.deliveries import Deliveries, Room
 from pipeline.engines import base
-from pipeline.errors import OutOfMemory, PermanentFailure, PipelineError, TransientFailure
+from pipeline.errors import AudioRejected, OutOfMemory, PermanentFailure, PipelineError, TransientFailure
 from pipeline.fetcher import Environment
 from pipeline.fetching import Fetch
 from pipeline.links import parse
@@ -37,13 +41,16 @@ from pipeline.made_with import made_with
 from pipeline.pcm import Audio, Ranges, difference, to_bytes, total
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
-from pipeline.worker_link import Dropped, JobLink, Lost, Stopping
+from pipeline.worker_link import Dropped, JobLink, Lost, NotYet, Stopping
 from pipeline.worker_mix import FetchedMix
-from pipeline.worker_spool import Spool
+from pipeline.worker_spool import Spool, SpoolBusy
 
 log = logging.getLogger(__name__)
 
 _PROGRESS_S: Final = 0.1
+
+_BUSY_S: Final = 2.0
+"""After how long a message comes again whose job another process of this machine is still at."""
 
 Analyse = Callable[..., dict[str, Any]]
 
@@ -53,7 +60,8 @@ class Context:
     """What actors work with; one per worker process. `engine` finds an engine by name, `analyse` finds features,
     `fetcher` is where spotdl and yt-dlp are."""
 
-    broker: PostgresBroker
+    broker: Broker
+    deliveries: Deliveries
     client: WorkerClient
     source: Source
     spool: Path
@@ -61,6 +69,7 @@ class Context:
     fetcher: Environment
     engine: Callable[[str], base.SeparationEngine] = base.engine
     analyse: Analyse | None = None
+    room: Room = field(default_factory=Room)
 
 
 def declare(context: Context) -> None:
@@ -89,17 +98,55 @@ def declare(context: Context) -> None:
 def _run(context: Context, job: str, body: Callable[[JobLink], dict[str, Any]]) -> None:
     """Run a job to one of the ends above."""
     message = CurrentMessage.get_current_message()
-    assert isinstance(message, Claimed)
+    assert message is not None
+    claim = context.deliveries.take(message)
+
+    def check() -> None:
+        if context.client.stopping.is_set():
+            raise Stopping
+
+    try:
+        try:
+            with context.room.together(check):
+                _hold(context, job, message, claim, body, alone=False)
+        except NotYet as wanted:
+            if not wanted.alone:
+                raise
+            with context.room.alone(check):
+                _hold(context, job, message, claim, body, alone=True)
+    except NotYet as wanted:
+        context.deliveries.give_back(claim, wanted.after_s)
+    except Stopping:
+        log.info("Job %s goes back to the queue.", job)
+        context.deliveries.give_back(claim)
+    except SpoolBusy:
+        if not context.deliveries.handed:
+            raise
+        context.deliveries.give_back(claim, _BUSY_S)
+    finally:
+        context.deliveries.done(claim)
+
+
+def _hold(
+    context: Context,
+    job: str,
+    message: Message[Any],
+    claim: Claim,
+    body: Callable[[JobLink], dict[str, Any]],
+    *,
+    alone: bool,
+) -> None:
+    """Be at a job once. Raises NotYet, Stopping, SpoolBusy, Retry."""
     with Spool(context.spool, job) as spool:
-        link = context.client.link(job, message.claim, spool)
+        link = context.client.link(job, claim, spool, handed=context.deliveries.handed, alone=alone)
         with job_log.about(lambda line: link.note(line=line)):
             try:
-                _attempt(context, link, body)
+                _attempt(link, body, last=context.deliveries.is_last_try(message))
             finally:
                 context.client.unlink(link)
 
 
-def _attempt(context: Context, link: JobLink, body: Callable[[JobLink], dict[str, Any]]) -> None:
+def _attempt(link: JobLink, body: Callable[[JobLink], dict[str, Any]], *, last: bool) -> None:
     job, spool = link.job, link.spool
     try:
         link.wait_begun()
@@ -111,8 +158,10 @@ def _attempt(context: Context, link: JobLink, body: Callable[[JobLink], dict[str
     except Lost:
         log.warning("Job %s was given to another worker.", job)
     except Stopping:
-        log.info("Job %s goes back to the queue.", job)
-        context.broker.session.release(link.claim)
+        link.leave()
+        raise
+    except NotYet:
+        raise
     except (PermanentFailure, MemoryError) as failure:
         told = failure if isinstance(failure, PermanentFailure) else OutOfMemory()
         log.warning("Job %s failed: %s", job, told)
@@ -122,7 +171,7 @@ def _attempt(context: Context, link: JobLink, body: Callable[[JobLink], dict[str
         if not isinstance(failure, PipelineError):
             log.exception("Job %s failed in a way that nobody thought of.", job)
             failure = TransientFailure(f"Something in the worker went wrong ({type(failure).__name__}: {failure}).")
-        _tell(link, str(failure), transient=True)
+        _tell(link, str(failure), transient=not last, code="gave_up" if last else "failed")
         raise dramatiq.errors.Retry(str(failure)) from failure
 
 
@@ -215,7 +264,18 @@ def _analyse(context: Context, work: jobs.AnalyseJob, link: JobLink) -> dict[str
             told[0] = now
             link.progress(int(99 * max(0.0, min(1.0, share))), stage)
 
-    found = analyse(pcm, MODEL_RATE, work.features or ("all",), progress, link.cancelled)
+    stems = {}
+    for stem in work.stems:
+        try:
+            stems[stem] = context.source.load(work.track, MODEL_RATE, link.check, stem)
+        except AudioRejected as gone:  # another version was chosen, or removed, since the job was made
+            log.info("Job %s: the %s are not there: %s", work.job, stem, gone)
+    more: dict[str, Any] = {"stems": stems} if stems else {}
+    if context.options.get("beat_model"):
+        from pipeline.analysis import beat_model  # heavy: only workers that analyse load it
+
+        more["beat_model"] = beat_model.listener(context.options["beat_model"], context.options.get("device", "auto"))
+    found = analyse(pcm, MODEL_RATE, work.features or ("all",), progress, link.cancelled, **more)
     link.check()
     cleaned = _plain(found)
     assert isinstance(cleaned, dict)

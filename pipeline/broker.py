@@ -18,8 +18,8 @@ from dramatiq.errors import DecodeError, QueueJoinTimeout, QueueNotFound
 from dramatiq.message import Message
 from dramatiq.middleware import CurrentMessage, Middleware, Retries
 
+from pipeline.broker_others import BrokerUnsupported, rabbitmq, redis
 from pipeline.broker_session import Claim, QueueSession
-from pipeline.errors import PermanentFailure
 
 MAX_RETRIES: Final = 3
 """How often a job that failed for a passing reason is tried again."""
@@ -28,20 +28,18 @@ MIN_BACKOFF_MS: Final = 1_000
 MAX_BACKOFF_MS: Final = 60_000
 
 
-class BrokerUnsupported(PermanentFailure):
-    """This message broker is not supported; leave ALCHEMY_BROKER empty to use the database."""
-
-    code = "broker_unsupported"
-
-
 def broker_for(url: str) -> Broker:
     """Return the broker for `url`. Raises BrokerUnsupported."""
     scheme = urlsplit(url).scheme
     if scheme in ("postgresql", "postgres"):
         return PostgresBroker(url)
+    if scheme in ("amqp", "amqps"):
+        return rabbitmq(url, middleware())
+    if scheme in ("redis", "rediss"):
+        return redis(url, middleware())
     raise BrokerUnsupported(
-        f"There is no message broker for {scheme or 'an empty'!r} addresses yet; "
-        "leave ALCHEMY_BROKER empty to use the database."
+        f"There is no message broker for {scheme or 'empty'!r} addresses; amqp:// is RabbitMQ, redis:// is Redis. "
+        "Leave ALCHEMY_BROKER empty to use the database."
     )
 
 

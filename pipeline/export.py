@@ -104,9 +104,9 @@ def _stem_file(order: ExportOrder, out: Path) -> None:
             raise ValueError("the stems are stored at different rates")
         frames = max(stem.frames for stem in stems.values())
         readers = {name: stem.read for name, stem in stems.items()}
-        write_stem_mp4(
-            out, total(list(readers.values())), readers, frames, first.rate, order.options.get("codec", "aac")
-        )
+        shown = {stem.name: (stem.title, stem.colour) for stem in song.stems}
+        codec = order.options.get("codec", "aac")
+        write_stem_mp4(out, total(list(readers.values())), readers, frames, first.rate, codec, shown)
 
 
 def _dawproject(order: ExportOrder, out: Path) -> None:
@@ -117,7 +117,7 @@ def _dawproject(order: ExportOrder, out: Path) -> None:
         for part in parts:
             path = Path(held) / f"{part.name}.wav"
             convert(part, path, "wav")
-            ready.append(StemFile(part.name, path))
+            ready.append(replace(part, path=path, gain=1.0))
         with out.open("wb") as file:
             write_dawproject(replace(song, stems=tuple(ready)), file, _facts, order.version)
 

@@ -32,11 +32,12 @@ class SeparateJob(msgspec.Struct, frozen=True, tag="separate"):
 
 
 class AnalyseJob(msgspec.Struct, frozen=True, tag="analyse"):
-    """Find tempo, key and more of a track; no `features` means all."""
+    """Find tempo, key and more of a track; no `features` means all. `stems` are those to listen to beside the mix."""
 
     job: str
     track: str
     features: tuple[str, ...] = ()
+    stems: tuple[str, ...] = ()
 
 
 class DownloadJob(msgspec.Struct, frozen=True, tag="download"):

@@ -51,6 +51,7 @@ class PipelineSettings:
     overlap: float = 0.25
     shifts: int = 0
     models_dir: Path | None = None
+    beat_model: str = ""
     download_jobs: int = 3
     processing_jobs: int = 2
     analysis_jobs: int = 2
@@ -93,4 +94,6 @@ class PipelineSettings:
         }
         if self.models_dir is not None:
             options["models_dir"] = str(self.models_dir)
+        if self.beat_model:
+            options["beat_model"] = self.beat_model
         return options

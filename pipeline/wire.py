@@ -55,13 +55,17 @@ class Begin(_FromWorker, frozen=True, tag="begin"):
     """The worker has taken a job off the queue (or is still at it after a reconnect).
 
     `message` and `attempt` are the receipt of the queue; they tell a redelivery from a reconnect. The `ack` brings what
-    the server already has; a `cancel` instead of it means that the job wants no work any more.
+    the server already has; a `cancel` instead of it means that the job wants no work any more. With `handed` the
+    message came by a broker that knows no receipts: the server may answer `later`. `alone` says that nothing else runs
+    in the worker's process and nothing will begin meanwhile.
     """
 
     seq: int
     job: str
     message: str
     attempt: int
+    handed: bool = False
+    alone: bool = False
 
 
 class Progress(_FromWorker, frozen=True, tag="progress"):
@@ -132,7 +136,13 @@ class Failed(_FromWorker, frozen=True, tag="failed"):
     code: str = "failed"
 
 
-WorkerMessage = Hello | Begin | Progress | Note | StemBegin | StemChunk | StemEnd | Result | Failed
+class Left(_FromWorker, frozen=True, tag="left"):
+    """The worker stops and gives a job's message back to its broker: nobody has died. Nothing answers it."""
+
+    job: str
+
+
+WorkerMessage = Hello | Begin | Progress | Note | StemBegin | StemChunk | StemEnd | Result | Failed | Left
 
 
 class _FromServer(msgspec.Struct, frozen=True, tag_field="type"):
@@ -164,6 +174,16 @@ class Cancel(_FromServer, frozen=True, tag="cancel"):
     seq: int = 0
 
 
+class Later(_FromServer, frozen=True, tag="later"):
+    """Answer to the `begin` of a handed message: give it back to be delivered after `after_s`. With `alone` begin again
+    when nothing else runs in the process, instead."""
+
+    seq: int
+    job: str
+    after_s: float
+    alone: bool = False
+
+
 class Focus(_FromServer, frozen=True, tag="focus"):
     """The playheads of the decks that hold the job's track, in frames at 44.1 kHz; empty when no deck holds it."""
 
@@ -180,7 +200,7 @@ class Error(_FromServer, frozen=True, tag="error"):
     job: str = ""
 
 
-ServerMessage = Welcome | Ack | Cancel | Focus | Error
+ServerMessage = Welcome | Ack | Cancel | Later | Focus | Error
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _from_worker: Final[msgspec.msgpack.Decoder[WorkerMessage]] = msgspec.msgpack.Decoder(WorkerMessage)

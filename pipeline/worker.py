@@ -29,12 +29,13 @@ import msgspec
 from dramatiq.worker import Worker
 
 from pipeline import actors, wire
-from pipeline.broker import PostgresBroker, broker_for
+from pipeline.broker import broker_for
+from pipeline.deliveries import deliveries_of
 from pipeline.engines import base
-from pipeline.errors import PermanentFailure
 from pipeline.fetcher import Environment
 from pipeline.job_log import JobLog
 from pipeline.jobs import Queue
+from pipeline.queue_tunnel import Tunnel
 from pipeline.worker_client import WorkerClient
 from pipeline.worker_fetch import Source
 from pipeline.worker_settings import NICE, THREADS, WorkerSettings, name_for, settings_line
@@ -66,17 +67,20 @@ class Group:
     """Everything a worker process consists of, from start to stop."""
 
     def __init__(self, settings: WorkerSettings, actors_for: ActorsFor, offers_for: OffersFor) -> None:
-        broker = broker_for(settings.broker)
-        if not isinstance(broker, PostgresBroker):
-            raise PermanentFailure("Workers need the PostgreSQL queue for now.")
+        tls = settings.tls()
+        self.tunnel = None if settings.broker else Tunnel(settings.server, settings.token, tls)
+        broker = broker_for(self.tunnel.url if self.tunnel is not None else settings.broker)
         self.settings = settings
         self.broker = broker
+        self.deliveries = deliveries_of(broker)
         self.stopping = threading.Event()
         self.spool = Path(settings.spool)
-        self.source = Source(settings.server, settings.token, self.spool)
-        self.client = WorkerClient(settings.server, _hello(settings, offers_for(settings)), self.stopping)
+        self.source = Source(settings.server, settings.token, self.spool, tls=tls)
+        self.client = WorkerClient(settings.server, _hello(settings, offers_for(settings)), self.stopping, tls)
         fetcher = Environment(Path(settings.fetcher or self.spool.parent / "fetcher"))
-        context = actors.Context(broker, self.client, self.source, self.spool, settings.options, fetcher)
+        context = actors.Context(
+            broker, self.deliveries, self.client, self.source, self.spool, settings.options, fetcher
+        )
         actors_for(context)
         self._worker = Worker(broker, queues={settings.queue}, worker_threads=settings.threads, worker_timeout=_POLL_MS)
         # Nothing is taken that cannot be begun at once: what lies here is what another worker could be doing.
@@ -96,9 +100,13 @@ class Group:
         ended = threading.Thread(target=self._worker.stop, kwargs={"timeout": int(GRACE_S * 1000)}, daemon=True)
         ended.start()
         ended.join(GRACE_S)
+        self.client.leave_all()
+        self.deliveries.give_all_back()
         self.broker.close()
         self.client.__exit__(None, None, None)
         self.source.close()
+        if self.tunnel is not None:
+            self.tunnel.close()
 
 
 def offers(settings: WorkerSettings) -> Offers:
@@ -179,7 +187,8 @@ class _Kept:
 
 def run_groups(
     server: str, token: str, broker: str, spool: Path, queues: Sequence[Queue] = tuple(THREADS),
-    options: dict[str, Any] | None = None, stop: threading.Event | None = None,
+    options: dict[str, Any] | None = None, stop: threading.Event | None = None, *, authority: str = "",
+    fetcher: str = "", child: Sequence[str] | None = None,
 ) -> int:  # fmt: skip
     """Keep one worker process per queue alive until SIGTERM, Ctrl-C or `stop`; return the exit status."""
     stop = stop or threading.Event()
@@ -199,8 +208,10 @@ def run_groups(
             THREADS[kept.queue],
             NICE[kept.queue],
             options or {},
+            fetcher=fetcher,
+            authority=authority,
         )
-        kept.process = subprocess.Popen(command(), stdin=subprocess.PIPE, start_new_session=True)
+        kept.process = subprocess.Popen(child or command(), stdin=subprocess.PIPE, start_new_session=True)
         assert kept.process.stdin is not None
         kept.process.stdin.write(settings_line(settings))
         kept.process.stdin.flush()

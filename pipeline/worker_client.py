@@ -8,6 +8,7 @@ Units: seconds.
 import itertools
 import logging
 import random
+import ssl
 import threading
 from types import TracebackType
 from typing import Final, Self
@@ -39,8 +40,15 @@ def socket_url(server: str) -> str:
 class WorkerClient:
     """The connection; opened with `with`. It comes back by itself, with growing pauses, until it is closed."""
 
-    def __init__(self, server: str, hello: wire.Hello, stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        hello: wire.Hello,
+        stopping: threading.Event | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._url = socket_url(server)
+        self._tls = tls
         self._hello = hello
         self.changed = threading.Condition()
         self.stopping = stopping or threading.Event()
@@ -70,9 +78,9 @@ class WorkerClient:
         """Whether the server has said welcome."""
         return self._socket is not None
 
-    def link(self, job: str, claim: Claim, spool: Spool) -> JobLink:
+    def link(self, job: str, claim: Claim, spool: Spool, *, handed: bool = False, alone: bool = False) -> JobLink:
         """Begin a job; an older claim on it in this process is over by then, since the spool is held by one alone."""
-        made = JobLink(self, job, claim, spool)
+        made = JobLink(self, job, claim, spool, handed=handed, alone=alone)
         with self.changed:
             self._links[job] = made
             begin = made.connected()
@@ -85,6 +93,11 @@ class WorkerClient:
             if self._links.get(link.job) is link:
                 del self._links[link.job]
             self._asked = {number: asker for number, asker in self._asked.items() if asker is not link}
+
+    def leave_all(self) -> None:
+        """Say of every job at hand that it goes back to its broker."""
+        for link in list(self._links.values()):
+            link.leave()
 
     def number(self, link: JobLink) -> int:
         """Return a number for a message that wants an answer, which will be handed to `link`."""
@@ -111,8 +124,9 @@ class WorkerClient:
         while not self._closed.is_set():
             try:
                 with connect(
-                    self._url, max_size=wire.MAX_MESSAGE_BYTES, compression=None, proxy=None, open_timeout=_HELLO_S
-                ) as socket:
+                    self._url, max_size=wire.MAX_MESSAGE_BYTES, compression=None, proxy=None, open_timeout=_HELLO_S,
+                    ssl=self._tls,
+                ) as socket:  # fmt: skip
                     self._greet(socket)
                     pause_s = _FIRST_PAUSE_S
                     log.info("Connected to %s.", self._url)
@@ -155,10 +169,12 @@ class WorkerClient:
                     link.answered(message)
                 elif isinstance(message, wire.Error):
                     log.warning("The server refused something: %s", message.message)
-            elif isinstance(message, wire.Cancel | wire.Focus) and message.job in self._links:
+            elif isinstance(message, wire.Cancel | wire.Later | wire.Focus) and message.job in self._links:
                 link = self._links[message.job]
                 if isinstance(message, wire.Cancel):
                     link.drop(message.reason)
+                elif isinstance(message, wire.Later):
+                    link.wait(message.after_s, message.alone)
                 else:
                     link.look_at(message.frames)
             self.changed.notify_all()

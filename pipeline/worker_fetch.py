@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import math
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -54,10 +55,18 @@ class Source:
     Thread-safe: jobs of one process share it.
     """
 
-    def __init__(self, server: str, token: str, spool: Path, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        server: str,
+        token: str,
+        spool: Path,
+        pause: Callable[[float], None] = time.sleep,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._client = httpx2.Client(
-            base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, trust_env=False
-        )
+            base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, trust_env=False,
+            verify=tls or True,
+        )  # fmt: skip
         self._folder = spool / "pcm"
         self._pause = pause
 
@@ -65,12 +74,12 @@ class Source:
         """Close the connection."""
         self._client.close()
 
-    def open(self, track: str, rate: int, check: Callable[[], None]) -> FetchedMix:
+    def open(self, track: str, rate: int, check: Callable[[], None], stem: str = "") -> FetchedMix:
         """Return the track's audio, of which each stretch comes when it is asked for; close it at the end.
 
         Raises AudioRejected, DiskFull, TransientFailure and whatever `check` raises, as reading from it does.
         """
-        path = f"/api/worker/tracks/{track}/pcm"
+        path = f"/api/worker/tracks/{track}/stems/{stem}/pcm" if stem else f"/api/worker/tracks/{track}/pcm"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -87,9 +96,9 @@ class Source:
         self._tidy(self._folder / name)
         return mix
 
-    def load(self, track: str, rate: int, check: Callable[[], None]) -> Audio:
-        """Return all of the track's audio, mapped from the file. Raises as `open` does."""
-        with contextlib.closing(self.open(track, rate, check)) as mix:
+    def load(self, track: str, rate: int, check: Callable[[], None], stem: str = "") -> Audio:
+        """Return all of the track's audio, or of one of its stems, mapped from the file. Raises as `open` does."""
+        with contextlib.closing(self.open(track, rate, check, stem)) as mix:
             frames = mix.shape[1]
             mix.need(0, frames)
             mapped: Audio = np.memmap(mix.path, dtype="<f4", mode="r", shape=(frames, 2)).T

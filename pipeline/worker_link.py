@@ -50,6 +50,17 @@ class Stopping(PipelineError):
     code = "stopping"
 
 
+class NotYet(PipelineError):
+    """The server wants this job done at another moment."""
+
+    code = "not_yet"
+
+    def __init__(self, after_s: float, alone: bool) -> None:
+        super().__init__(f"not for {after_s} s")
+        self.after_s = after_s
+        self.alone = alone
+
+
 class Refused(TransientFailure):
     """The server refused what the worker sent."""
 
@@ -89,12 +100,17 @@ class StemOut:
 class JobLink:
     """What the thread that runs a job talks to."""
 
-    def __init__(self, client: Wire, job: str, claim: Claim, spool: Spool) -> None:
+    def __init__(
+        self, client: Wire, job: str, claim: Claim, spool: Spool, *, handed: bool = False, alone: bool = False
+    ) -> None:
         self.job = job
         self.claim = claim
         self.spool = spool
         self._wire = client
         self._begun = False
+        self._handed = handed
+        self._alone = alone
+        self._later: NotYet | None = None
         self._have: dict[str, Ranges] = {}
         self._ended: set[str] = set()
         self._focus: tuple[int, ...] = ()
@@ -112,15 +128,18 @@ class JobLink:
         """Whether to give up, for whatever reason; `check` says which. Cheap, waits for nothing."""
         return (
             self._dropped is not None
+            or self._later is not None
             or self._refused is not None
             or self.claim.lost.is_set()
             or self._wire.stopping.is_set()
         )
 
     def check(self) -> None:
-        """Raise Dropped, Lost, Refused or Stopping when the work is to be given up."""
+        """Raise Dropped, NotYet, Lost, Refused or Stopping when the work is to be given up."""
         if self._dropped is not None:
             raise Dropped(self._dropped)
+        if self._later is not None:
+            raise self._later
         if self.claim.lost.is_set():
             raise Lost
         if self._refused is not None:
@@ -188,6 +207,10 @@ class JobLink:
     def result(self, data: dict[str, Any]) -> None:
         """Hand in the result and wait until it is committed. Raises Refused, as `check`."""
         self._must(self._ask(lambda seq: wire.Result(seq, self.job, data)))
+
+    def leave(self) -> None:
+        """Say that the job goes back to its broker. Not kept: without a connection the server takes it for a death."""
+        self._wire.send(wire.Left(self.job))
 
     def failed(self, message: str, transient: bool, code: str) -> None:
         """Hand in why the attempt failed and wait until it is committed. Raises Refused, as `check`."""
@@ -285,7 +308,9 @@ class JobLink:
     def connected(self) -> wire.Begin:
         """Return the first word of this job on a new connection."""
         self._begin_number = self._wire.number(self)
-        return wire.Begin(self._begin_number, self.job, self.claim.message_id, self.claim.claim)
+        return wire.Begin(
+            self._begin_number, self.job, self.claim.message_id, self.claim.claim, self._handed, self._alone
+        )
 
     def disconnected(self) -> None:
         """Whatever was on its way may be lost."""
@@ -316,6 +341,10 @@ class JobLink:
                 out.unsent.appendleft(piece)
         elif message.seq == self._waiting_for:
             self._answer = message
+
+    def wait(self, after_s: float, alone: bool) -> None:
+        """The server wants this job done at another moment."""
+        self._later = NotYet(after_s, alone)
 
     def drop(self, reason: str) -> None:
         """The server wants no more of this job."""

@@ -7,6 +7,7 @@ Units: seconds, counts.
 
 import secrets
 import socket
+import ssl
 from typing import Any, Final
 
 import msgspec
@@ -23,9 +24,11 @@ NICE: Final[dict[Queue, int]] = {"download": 15, "processing": 10, "analysis": 1
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one worker process reaches the queue and the server, and what it does.
 
-    `server` is the http(s) address; `broker` the queue's; `spool` a folder of this machine's worker processes, kept
-    between them; `options` are the engines' (`PipelineSettings.engine_options`); `fetcher` is the folder of spotdl and
-    yt-dlp (`pipeline/fetcher.py`), empty where there is none.
+    `server` is the http(s) address; `broker` the queue's, empty where it is reached by the server's
+    (`queue_tunnel.py`); `authority` is the certificate (PEM) that signs an https server's, if no public one does;
+    `spool` a folder of this machine's worker processes, kept between them; `options` are the engines'
+    (`PipelineSettings.engine_options`); `fetcher` is the folder of spotdl and yt-dlp (`pipeline/fetcher.py`), empty
+    where there is none.
     """
 
     server: str
@@ -41,6 +44,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Load the separation model before the first job asks for it.
     warm: bool = False
     fetcher: str = ""
+    authority: str = ""
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return how to check an https server; None for http."""
+        if not self.server.startswith("https:"):
+            return None
+        return ssl.create_default_context(cadata=self.authority or None)
 
 
 def settings_line(settings: WorkerSettings) -> bytes:

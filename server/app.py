@@ -12,6 +12,8 @@ from server.http.guard import Hosts
 from server.http.limits import Limits
 from server.http.ports import Check
 from server.http.routes import middleware, routes
+from server.jobs.queue_door import PATH as QUEUE_PATH
+from server.jobs.queue_door import QueueDoor
 from server.services import Services
 
 
@@ -22,6 +24,7 @@ def build_app(services: Services, hosts: Hosts) -> Starlette:
         routes=[
             WebSocketRoute("/ws/live", services.live.endpoint),
             WebSocketRoute("/ws/worker", services.workers.endpoint),
+            WebSocketRoute(QUEUE_PATH, QueueDoor(services.workers, services.db.url).endpoint),
             *routes(services, limits, checks=_checks(services)),
         ],
         middleware=middleware(services, hosts, limits),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audio.units import BUSES
+from pipeline.settings import DEVICES
 from server.errors import ServerError
 from server.settings import OPTIONS, Settings, load
 from server.version import version
@@ -85,7 +86,28 @@ def _parser() -> argparse.ArgumentParser:
         default="download,processing,analysis",
         help="comma-separated (default download,processing,analysis)",
     )
+    worker.add_argument("--server", default="", metavar="URL", help="server (default: this data folder's)")
+    worker.add_argument(
+        "--token",
+        default="",
+        metavar="TOKEN",
+        help="its own, or ALCHEMY_TOKEN; `alchemy workers add` makes one",
+    )
+    worker.add_argument(
+        "--broker", default="", metavar="URL",
+        help="where the queue is: amqp://, redis:// or postgresql:// (default: reached by the server's address)",
+    )  # fmt: skip
+    worker.add_argument(
+        "--authority", type=Path, default=None, metavar="FILE", help="certificate that signs an https server's"
+    )
+    worker.add_argument("--device", choices=DEVICES, default="", help="where the demucs engine runs (default auto)")
     _add_data(worker)
+
+    workers = commands.add_parser("workers", help="make a token for a worker on another machine")
+    workers.add_argument("action", choices=("add",))
+    workers.add_argument("name", metavar="NAME")
+    workers.add_argument("--queues", default="processing,analysis", help="(default processing,analysis)")
+    _add_server(workers)
 
     models = commands.add_parser("models", help="list, fetch and check separation models")
     models.add_argument("action", choices=("list", "pull", "verify"))
@@ -171,9 +193,19 @@ def _render(named: argparse.Namespace) -> int:
 
 
 def _worker(named: argparse.Namespace) -> int:
-    from server.remote import run_workers
+    from server.remote import WorkerPlace, run_workers
 
-    return run_workers(_settings_of_remote(named), named.queues.split(","))
+    token = named.token or os.environ.get("ALCHEMY_TOKEN", "")
+    place = WorkerPlace(named.server, token, named.broker, named.authority, named.device)
+    return run_workers(_settings_of_remote(named), named.queues.split(","), place)
+
+
+def _workers(named: argparse.Namespace) -> int:
+    from server.remote import Remote, add_worker
+
+    with Remote.find(_settings_of_remote(named), named.server, named.token) as remote:
+        print(add_worker(remote, named.name, named.queues.split(",")))
+    return 0
 
 
 def _models(named: argparse.Namespace) -> int:
@@ -293,6 +325,7 @@ _COMMANDS = {
     "import": _import,
     "render": _render,
     "worker": _worker,
+    "workers": _workers,
     "models": _models,
     "cleanup": _cleanup,
     "fetcher": _fetcher,

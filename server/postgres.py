@@ -33,6 +33,9 @@ from server.postgres_place import MAJOR, Account, Place, PostgresMissing, Postgr
 __all__ = ["EmbeddedPostgres", "PostgresMissing", "PostgresRefused", "binaries", "embedded_postgres"]
 
 ROLE: Final = "app"
+QUEUE_ROLE: Final = "alchemy_queue"
+"""What workers on other machines come as (`server/jobs/queue_door.py`)."""
+
 DATABASE: Final = "alchemy"
 
 START_S: Final = 30.0
@@ -250,9 +253,11 @@ def _initialise(place: Place, fsync: bool) -> None:
     found = version.read_text().strip()
     if found != MAJOR:
         raise PostgresRefused(f"The database was made by PostgreSQL {found}; this program brings {MAJOR}.")
-    _write(place, "pg_hba.conf", f"local all {ROLE} peer map=alchemy\n")
+    roles = (ROLE, QUEUE_ROLE)
+    _write(place, "pg_hba.conf", "".join(f"local all {role} peer map=alchemy\n" for role in roles))
     own = pwd.getpwuid(os.geteuid()).pw_name
-    _write(place, "pg_ident.conf", "".join(f'alchemy "{name}" {ROLE}\n' for name in sorted({own, place.account.name})))
+    names = sorted({own, place.account.name})
+    _write(place, "pg_ident.conf", "".join(f'alchemy "{name}" {role}\n' for name in names for role in roles))
     careless = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
     _write(place, "postgresql.auto.conf", "" if fsync else careless)
 

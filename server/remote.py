@@ -5,11 +5,12 @@ its own for the command line.
 """
 
 import json
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx2
 
@@ -27,6 +28,10 @@ class Refused(ServerError):
     """The server refused."""
 
     code = "refused"
+
+
+AUTHORITY: Final = Path("alchemy-authority.crt")
+"""What the certificate for workers elsewhere is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +130,65 @@ class Remote:
         self.request("POST", "/api/session", json=[{"path": path, "value": value}])
 
 
-def run_workers(settings: Settings, queues: Sequence[str]) -> int:
-    """Keep worker processes for the server of this data folder until told to stop. Raises ServerNotRunning."""
+def add_worker(remote: Remote, name: str, queues: Sequence[str]) -> str:
+    """Make a token for a worker elsewhere; return the line to start it with there, and what has to go along.
+
+    The certificate it is to trust is written into the current folder. Raises Refused.
+    """
+    made = remote.request("POST", "/api/workers", json={"name": name, "queues": list(queues)})
+    line = f"ALCHEMY_TOKEN={made['token']} alchemy worker --queues {','.join(queues)}"
+    if not made["server"]:
+        closed = "the network is closed: open it on the page or by --lan, or name an address that leads here"
+        return f"{line} --server URL\n({closed})"
+    AUTHORITY.write_text(made["authority"], encoding="ascii")
+    return f"{line} --server {made['server']} --authority {AUTHORITY}\n(copy {AUTHORITY} there)"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlace:
+    """Where workers belong, as the command line names it. Without `server` it is the one of the data folder.
+
+    `broker` empty: the embedded queue, reached by the server's address. `authority` is a file with the certificate that
+    signs an https server's. `device` is for the demucs engine.
+    """
+
+    server: str = ""
+    token: str = ""
+    broker: str = ""
+    authority: Path | None = None
+    device: str = ""
+
+
+def run_workers(settings: Settings, queues: Sequence[str], place: WorkerPlace) -> int:
+    """Keep worker processes for a server until told to stop. Raises ServerNotRunning, ServerError."""
     from pipeline.worker import run_groups
     from pipeline.worker_settings import THREADS
 
     unknown = [queue for queue in queues if queue not in THREADS]
     if unknown:
         raise ServerError(f"there is no queue called {unknown[0]!r}; there is {', '.join(THREADS)}")
-    address = Address.read(settings.runtime)
+    broker = place.broker or settings.broker
+    if place.server:
+        if not place.token:
+            raise ServerError("a worker of a server elsewhere needs a token: `alchemy workers add NAME` makes one")
+        server, token = place.server.rstrip("/"), place.token
+    else:
+        address = Address.read(settings.runtime)
+        server, token, broker = address.url, address.worker_token, broker or address.database
+    try:
+        authority = place.authority.read_text(encoding="ascii") if place.authority is not None else ""
+        if server.startswith("https:"):
+            ssl.create_default_context(cadata=authority or None)
+    except (OSError, ValueError) as error:
+        raise ServerError(f"--authority {place.authority} is no certificate: {error}") from error
+    options = settings.pipeline.engine_options() | ({"device": place.device} if place.device else {})
     return run_groups(
-        address.url,
-        address.worker_token,
-        settings.broker or address.database,
+        server,
+        token,
+        broker,
         settings.data / "spool",
         queues,  # type: ignore[arg-type]
+        options,
+        authority=authority,
+        fetcher=str(settings.data / "fetcher"),
     )

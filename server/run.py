@@ -40,6 +40,7 @@ from server.input_delays import InputDelays
 from server.jobs import cleanup, store
 from server.jobs.batches import BatchService
 from server.jobs.healer import Healer
+from server.jobs.relay import Relay
 from server.jobs.service import Fetching, JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
@@ -55,6 +56,7 @@ from server.preparation import Preparation
 from server.recording import RecordingKeeper
 from server.remote import Address
 from server.round_trip import RoundTrip
+from server.second_look import SecondLook
 from server.secrets import open_vault
 from server.services import Services
 from server.session import persistence
@@ -211,7 +213,8 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             SpotifyAccounts(db, vault, settings.spotify_client_id),
             Shelf(settings.data / "setlists"),
         )
-        connect(services, await store.arriving(db))
+        second_look = SecondLook(db, jobs, settings.analyze_on_import)
+        connect(services, await store.arriving(db), second_look)
         app = build_app(services, hosts)
         notices.publish_to(show)
         if restored is not None:
@@ -236,7 +239,9 @@ async def _serve(settings: Settings, listener: socket.socket, engine: EngineProc
             ("the tidying of files", library.run),
             ("the keeping of old jobs", partial(cleanup.retain, db, settings.retention_days, library.tidy)),
             ("the care for jobs", Healer(db, jobs).run),
+            *((("the message broker", Relay(db, jobs, settings.broker).run),) if settings.broker else ()),
             ("the progress of batches", batches.run),
+            *((("the second look at tracks", second_look.run),) if settings.workers else ()),
             ("the saving of the show", partial(persistence.keep, show, settings.data / "show.json")),
             ("the preparation of stems", Preparation(services).run),
             ("the clocks", ClockSurface(show, telemetry=deckhand.telemetry, clock=deckhand.clock).run),

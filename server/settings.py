@@ -97,6 +97,8 @@ OPTIONS: Final = (
     Option("overlap", float, "share of a segment that overlaps the next", 0, 0.5, on_command_line=False),
     Option("shifts", int, "passes at different offsets, averaged", 0, 10, on_command_line=False),
     Option("threads", int, "processor threads of a separation; 0 is every core", 0, 256, on_command_line=False),
+    Option("beat_model", str, "checkpoint file of beat-this, which then finds the beats; empty is our own way",
+           on_command_line=False),
     Option("stem_format", str, "format of stems that leave without one named", choices=STEM_FORMATS,
            on_command_line=False),
     Option("max_upload_mb", int, "largest upload in MiB", 1, 1_000_000, on_command_line=False),
@@ -147,6 +149,7 @@ class Settings:
     overlap: float = 0.25
     shifts: int = 0
     threads: int = 0
+    beat_model: str = ""
     stem_format: str = "flac"
     max_upload_mb: int = 2048
     retention_days: int = 0
@@ -179,7 +182,7 @@ class Settings:
     @property
     def pipeline(self) -> PipelineSettings:
         """How separation runs where nothing else is asked for."""
-        shared = ("engine", "model", "device", "precision", "segment", "overlap", "shifts", "threads")
+        shared = ("engine", "model", "device", "precision", "segment", "overlap", "shifts", "threads", "beat_model")
         return PipelineSettings(**{name: getattr(self, name) for name in shared})
 
     @property

@@ -15,11 +15,12 @@ from server.library import stem_files
 from server.protocol import BatchChanged, JobChanged, LibraryChanged, PlaylistChanged
 from server.protocol import Notice as NoticeMessage
 from server.readiness import Readiness
+from server.second_look import SecondLook
 from server.services import Services
 from server.session.effects import Notice
 
 
-def connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
+def connect(services: Services, came: Iterable[store.ArrivingStem], second_look: SecondLook) -> None:
     """Join the parts of `services`. `came`: stems that had begun to arrive when the server before ended."""
     live, show, jobs = services.live, services.show, services.jobs
     readiness = Readiness()
@@ -32,6 +33,7 @@ def connect(services: Services, came: Iterable[store.ArrivingStem]) -> None:
             job.user_id,
         )
         services.batches.heard(job)
+        second_look.heard(job)
         if job.status in ("completed", "failed", "cancelled"):
             readiness.forget(job.id)
             services.library.changed(job.track_id, job.user_id)

@@ -28,6 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=12, help="workers that the random-kill test kills (200: `make kills`)"
     )
+    parser.addoption(
+        "--broker", choices=("embedded", "redis", "rabbitmq"), default="embedded",
+        help="what carries the messages of the job tests (`make test-brokers`: each of them)",
+    )  # fmt: skip
     parser.addoption("--kill-seed", type=int, default=None, help="repeat the random-kill test that printed this seed")
 
 

@@ -22,9 +22,13 @@ ADAPTERS = {
     "quickjs": {"control/scripts/interpreter.py"},
     "openvino": {"pipeline/engines/onnx.py", "pipeline/engines/onnx_runtimes.py"},
     "onnxruntime": {"pipeline/engines/onnx.py", "pipeline/engines/onnx_runtimes.py"},
-    "torch": {"pipeline/engines/demucs.py"},
+    "torch": {"pipeline/engines/demucs.py", "pipeline/analysis/beat_model.py"},
     "demucs": {"pipeline/engines/demucs.py"},
     "mutagen": {"server/library/tag_reader.py"},
+    "psycopg": {"pipeline/broker_session.py"},
+    "beat_this": {"pipeline/analysis/beat_model.py"},
+    "pika": {"pipeline/broker_others.py"},
+    "redis": {"pipeline/broker_others.py"},
 }
 
 

@@ -125,6 +125,33 @@ def track(frames: Frames, harmony: Frames | None = None) -> Beats | None:
     )
 
 
+def told(times: Curve, downbeats: Curve, frames: Frames) -> Beats | None:
+    """Make of beats and downbeats that a model heard what `track` makes of its own; None of fewer than four."""
+    times = np.unique(times[np.isfinite(times) & (times >= 0.0) & (times <= frames.duration)])
+    onsets = tempo.onset_curve(frames.flux)
+    if len(times) < 4 or not onsets.any():
+        return None
+    row = _line(times, float(60.0 / np.median(np.diff(times))), onsets, frames) or _moving(times, frames, 1.0)
+    places = np.unique([int(np.argmin(np.abs(row.beats - at))) for at in downbeats[np.isfinite(downbeats)]])
+    bar = int(np.median(np.diff(places))) if len(places) > 1 else 4
+    bar = bar if bar in (3, 4) else 4
+    votes = np.bincount(places % bar, minlength=bar) if len(places) else np.array([1, *[0] * (bar - 1)])
+    first = int(np.argmax(votes))
+    return Beats(
+        tempo=row.tempo,
+        confidence=1.0,
+        alternatives=(),
+        other_octave=None,
+        beats=row.beats,
+        downbeats=row.beats[first::bar],
+        beats_per_bar=bar,
+        downbeat_confidence=float(votes[first] / votes.sum()),
+        kind=row.kind,
+        deviation_s=row.deviation_s,
+        segments=row.segments,
+    )
+
+
 def _row(onsets: Curve, frames: Frames, bpm: float) -> _Row | None:
     """Lay beats at about this tempo through the onsets: a grid if one meets as much as a row that may wander."""
     from pipeline.analysis import pulse

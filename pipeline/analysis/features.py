@@ -6,7 +6,8 @@ Owner: nobody. Imports nothing, so that whoever only asks loads no analysis.
 from typing import Final
 
 FEATURES: Final = (
-    "tempo", "key", "energy", "spectral", "mfcc", "chroma", "structure", "chords", "drums", "loops", "cues", "all",
+    "tempo", "key", "energy", "spectral", "mfcc", "chroma", "structure", "chords", "drums", "vocals", "loops", "cues",
+    "all",
 )  # fmt: skip
 """What can be asked for."""
 

@@ -5,7 +5,7 @@ Units: Hz, seconds, BPM, LUFS; energy and confidence 0..1. What comes back is pl
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.analysis import barwise, beats, chords, cues, drums, harmony, loops, loudness, sections
+from pipeline.analysis import barwise, beats, chords, cues, drums, harmony, loops, loudness, sections, separated
 from pipeline.analysis import key as keys
+from pipeline.analysis.beat_model import Listener
 from pipeline.analysis.features import BASIC, FEATURES
 from pipeline.analysis.frames import Frames, Progress, scan
 from pipeline.errors import AudioRejected, UnknownFeature
@@ -24,7 +25,7 @@ Field = npt.NDArray[np.float32]
 COLUMNS: Final = ("tempo", "key", "energy", "spectral_centroid", "spectral_rolloff", "zero_crossing_rate")
 """Names that are always in the answer, None where there is nothing to tell (no pulse, no pitch, not asked for)."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the answer's shape and of the algorithms behind it; it grows when results are no longer comparable."""
 
 _PITCHED: Final = frozenset({"tempo", "key", "chroma", "structure", "chords", "loops", "cues"})
@@ -43,21 +44,34 @@ class Heard:
 
     pcm: Field
     frames: Frames
+    stems: separated.Separated
+    model: Callable[[], beats.Beats | None] = lambda: None
 
     @cached_property
     def tuning(self) -> float:
         """Cents from A = 440 Hz."""
-        return harmony.tuning_cents(self.frames.pitches)
+        return harmony.tuning_cents(self._pitches)
 
     @cached_property
     def chroma(self) -> Field:
-        """Chroma (12, steps of `pitch_step_s`)."""
-        return harmony.chroma(self.frames.pitches, self.tuning)
+        """Chroma (12, steps of `pitch_step_s`), of the harmony alone where stems tell it."""
+        return harmony.chroma(self._pitches, self.tuning)
 
     @cached_property
     def beats(self) -> beats.Beats | None:
-        """The pulse, None where there is none."""
+        """The pulse, None where there is none: a model's where there is one, the drums' where stems tell it."""
+        by_model = self.model()
+        if by_model is not None:
+            return by_model
+        if self.stems.drums is not None:
+            found = beats.track(separated.pulse(self.frames, self.stems.drums), self.stems.harmony)
+            if found is not None:
+                return found
         return beats.track(self.frames)
+
+    @property
+    def _pitches(self) -> Field:
+        return (self.stems.harmony or self.frames).pitches
 
     @cached_property
     def bars(self) -> barwise.Bars:
@@ -76,9 +90,13 @@ def analyse(
     features: Iterable[str] = (),
     progress: Progress = _quiet,
     cancelled: Callable[[], bool] = lambda: False,
+    stems: Mapping[str, Field] | None = None,
+    beat_model: Listener | None = None,
 ) -> dict[str, Any]:
     """Analyse float32 (channels, frames) at `rate` Hz; give one flat, JSON-able map.
 
+    `stems` of the same audio make it better: beats come from the drums, key and chords from what is neither drums nor
+    voice, and `vocals` is told at all; `from_stems` says which were heard. With a `beat_model` beats are its.
     The `COLUMNS` are always there; docs/analysis.md lists what each feature adds. An empty `features` means the basic
     four. Gives {} once `cancelled()` is true. `pcm` may be mapped from a file: it is read a block at a time.
 
@@ -94,12 +112,20 @@ def analyse(
         rate,
         spectral="spectral" in wanted,
         pitched=bool(wanted & _PITCHED),
-        progress=lambda share, stage: progress(_LISTENING * share, stage),
+        progress=lambda share, stage: progress((0.4 if stems else 1.0) * _LISTENING * share, stage),
         cancelled=cancelled,
     )
     if frames is None:
         return {}
-    heard = Heard(pcm, frames)
+    told = separated.listen(
+        pcm, rate, stems or {}, lambda share, stage: progress(_LISTENING * (0.4 + 0.6 * share), stage), cancelled
+    )
+    if told is None:
+        return {}
+    found["from_stems"] = list(told.names)
+    heard = Heard(pcm, frames, told)
+    if beat_model is not None:
+        heard.model = lambda: beats.told(*beat_model(pcm, rate), frames)
     for n, (feature, part) in enumerate(_PARTS.items()):
         if feature in wanted:
             if cancelled():
@@ -234,8 +260,14 @@ def _chords(heard: Heard) -> dict[str, Any]:
 
 
 def _drums(heard: Heard) -> dict[str, Any]:
-    found = drums.find(heard.frames)
+    found = drums.find(heard.stems.drums or heard.frames)
     return {"drum_hits": [{"time": round(h.time, 4), "kind": h.kind, "strength": round(h.strength, 3)} for h in found]}
+
+
+def _vocals(heard: Heard) -> dict[str, Any]:
+    sung = heard.stems.sung
+    told = None if sung is None else [{"start": round(start, 3), "end": round(end, 3)} for start, end in sung]
+    return {"vocals": told}
 
 
 def _loops(heard: Heard) -> dict[str, Any]:
@@ -270,6 +302,7 @@ _PARTS: Final[dict[str, Callable[[Heard], dict[str, Any]]]] = {
     "structure": _structure,
     "chords": _chords,
     "drums": _drums,
+    "vocals": _vocals,
     "loops": _loops,
     "cues": _cues,
 }

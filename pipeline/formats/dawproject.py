@@ -69,7 +69,9 @@ def _project(
         SubElement(transport, "TimeSignature", numerator=str(grid.beats_per_bar), denominator="4", id="signature")
     structure = SubElement(project, "Structure")
     for number, (name, _) in enumerate(parts):
-        _track(structure, f"track-{number}", name, "regular", COLOURS.get(name))
+        stem = song.stems[number] if song.stems else None
+        title, colour = (stem.title, stem.colour) if stem is not None else ("", "")
+        _track(structure, f"track-{number}", title or name, "regular", colour or COLOURS.get(name))
     _track(structure, "master", "Master", "master", None)
     arrangement = SubElement(project, "Arrangement", id="arrangement")
     unit = "beats" if grid.stretches else "seconds"
@@ -127,10 +129,13 @@ def _place(grid: Grid, seconds: float) -> float:
 
 def _metadata(song: Song) -> Element:
     root = Element("MetaData")
-    for tag, text in (("Title", song.title), ("Artist", song.artist), ("Album", song.album), ("Genre", song.genre)):
-        SubElement(root, tag).text = clean(text)
-    if song.year:
-        SubElement(root, "Year").text = str(song.year)
+    told = (
+        ("Title", song.title), ("Artist", song.artist), ("Album", song.album),
+        ("Year", str(song.year) if song.year else ""), ("Genre", song.genre),
+    )  # fmt: skip
+    for tag, text in told:  # in the order of the schema
+        if text:
+            SubElement(root, tag).text = clean(text)
     return root
 
 

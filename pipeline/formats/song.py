@@ -54,11 +54,14 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class StemFile:
     """One part of the song as a stored file: its name in our words (`vocals`, `drums`, ..., `mix`), where it lies, and
-    what its samples are to be multiplied by (a file that cannot hold peaks above 1 holds them divided by it)."""
+    what its samples are to be multiplied by (a file that cannot hold peaks above 1 holds them divided by it). `title`
+    and `colour` (#RRGGBB) are what it was called where it came from, empty for ours."""
 
     name: str
     path: Path
     gain: float = 1.0
+    title: str = ""
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,18 @@ def fold(stems: Mapping[str, Read]) -> dict[str, Read]:
 
 
 def write_stem_mp4(
-    path: Path, mix: Read, stems: Mapping[str, Read], frames: int, rate: int, codec: str = "aac"
+    path: Path,
+    mix: Read,
+    stems: Mapping[str, Read],
+    frames: int,
+    rate: int,
+    codec: str = "aac",
+    shown: Mapping[str, tuple[str, str]] | None = None,
 ) -> None:
     """Write the mix and the stems (see `fold`) as `path`, made beside it and renamed.
 
+    `shown` has names and colours of stems that were called something where they came from, empty for ours; a place that
+    several share has ours.
     `codec` is `aac` (256 kb/s a stem) or `alac` (16 bits, lossless up to that). Raises ValueError for another codec,
     and whatever a reader raises; then nothing is left behind.
     """
@@ -80,7 +88,7 @@ def write_stem_mp4(
     part = path.with_name(path.name + ".part")
     try:
         _encode(part, [mix, *(folded[name] for name in ORDER)], frames, rate, codec)
-        _mark(part)
+        _mark(part, _shown(stems, shown or {}))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -174,14 +182,24 @@ def _samples(block: Float32, layout: str) -> npt.NDArray[Any]:
     return np.ascontiguousarray(np.rint(held * 32767.0), np.int16)
 
 
-def _mark(path: Path) -> None:
+def _shown(stems: Mapping[str, Read], told: Mapping[str, tuple[str, str]]) -> list[dict[str, str]]:
+    """Return name and colour of each place."""
+    places = []
+    for name in ORDER:
+        there = [stem for stem in stems if stem == name or (name == "other" and stem not in ORDER)]
+        title, colour = told.get(there[0], ("", "")) if len(there) == 1 else ("", "")
+        places.append({"name": title or name.capitalize(), "color": colour or COLOURS[name]})
+    return places
+
+
+def _mark(path: Path, places: Sequence[Mapping[str, str]]) -> None:
     """Name the stems in the file's table of contents, and take them off the list of what a plain player plays.
 
     The table lies behind the media, so that it can grow without moving them.
     """
     told = {
         "version": 1,
-        "stems": [{"name": name.capitalize(), "color": COLOURS[name]} for name in ORDER],
+        "stems": [dict(place) for place in places],
         "mastering_dsp": _MASTERING,
     }
     with path.open("r+b") as file:

@@ -122,7 +122,7 @@ class Guard:
 
     async def _identify(self, connection: HTTPConnection) -> object:
         token, session = bearer(connection), connection.cookies.get(self._cookie)
-        if connection.url.path.startswith(("/api/worker/", "/ws/worker")):
+        if connection.url.path.startswith(("/api/worker/", "/ws/worker", "/ws/queue")):
             return None  # worker tokens are another kind, read by those routes
         given = token or session
         if given is None:

@@ -125,13 +125,17 @@ async def log_out(call: Call) -> Response:
 
 
 async def worker_token(call: Call) -> dict[str, str]:
-    """Make a token for a worker on another machine; it is shown once."""
+    """Make a token for a worker on another machine; it is shown once, with where to come and whom to trust."""
     _owner_only(call)
     asked = call.input(WorkerNew)
     unknown = set(asked.queues) - {"download", "processing", "analysis"}
     if unknown or not asked.queues or not asked.name.strip():
         raise BadRequest("A worker needs a name, and queues among download, processing, analysis.")
-    return {"name": asked.name, "token": await call.services.auth.issue_worker_token(asked.name[:160], asked.queues)}
+    lan = call.services.lan
+    server = f"https://{lan.addresses[0]}:{lan.https_port}" if lan.is_open else ""
+    authority = await anyio.to_thread.run_sync(lan.authority.read_text) if lan.is_open else ""
+    token = await call.services.auth.issue_worker_token(asked.name[:160], asked.queues)
+    return {"name": asked.name, "token": token, "server": server, "authority": authority}
 
 
 async def get_lan(call: Call) -> shapes.Network:

@@ -24,6 +24,7 @@ from server.http.shapes import Strict
 from server.http.table import Call, Row
 from server.http.upload import receive_raw
 from server.library.arrivals import Arrival, DownloadOver
+from server.library.records import PcmSource
 
 FRAME_BYTES: Final = 8
 RATES: Final = (22_050, 44_100, 48_000)
@@ -92,6 +93,21 @@ async def secrets(call: Call) -> dict[str, str]:
 
 async def pcm(call: Call) -> Response:
     track_id: UUID = call.id()
+    await _allowed(call, track_id)
+    source = await call.services.library.pcm(track_id)
+    levels = await call.services.library.levels(track_id)
+    more = {"Alchemy-Levels": f"{levels.mean!r},{levels.std!r}"} if levels is not None else {}
+    return await _sent(call, source, more)
+
+
+async def stem_pcm(call: Call) -> Response:
+    track_id: UUID = call.id()
+    await _allowed(call, track_id)
+    return await _sent(call, await call.services.library.stem_pcm(track_id, call.request.path_params["stem"]), {})
+
+
+async def _allowed(call: Call, track_id: UUID) -> None:
+    """Let a worker have audio of a track that it has open work on. Raises NotLoggedIn, NotAllowed, BadRequest."""
     query: PcmQuery = call.query
     worker = await _worker(call)
     if query.rate not in RATES:
@@ -103,8 +119,11 @@ async def pcm(call: Call) -> Response:
     )  # fmt: skip
     if not wanted:
         raise NotAllowed("This worker has no work on that track.")
-    source = await call.services.library.pcm(track_id)
-    levels = await call.services.library.levels(track_id)
+
+
+async def _sent(call: Call, source: PcmSource, more: dict[str, str]) -> Response:
+    """Answer with a source's PCM at the rate asked for."""
+    query: PcmQuery = call.query
     importer = call.services.importer
 
     async def read(start: int, stop: int) -> bytes:
@@ -121,12 +140,14 @@ async def pcm(call: Call) -> Response:
         "application/octet-stream",
         read,
         BLOCK_FRAMES * FRAME_BYTES,
-        {"Alchemy-Levels": f"{levels.mean!r},{levels.std!r}"} if levels is not None else {},
+        more,
     )
 
 
 ROWS: Final = (
     Row("GET", "/api/worker/tracks/{id}/pcm", pcm, "A track's PCM for a worker", query=PcmQuery,
+        media="application/octet-stream", public=True, rate="unlimited", tag="workers"),
+    Row("GET", "/api/worker/tracks/{id}/stems/{stem}/pcm", stem_pcm, "A chosen stem's PCM for a worker", query=PcmQuery,
         media="application/octet-stream", public=True, rate="unlimited", tag="workers"),
     Row("GET", "/api/worker/jobs/{id}/secrets", secrets, "What a job needs at another service", dict[str, str],
         public=True, rate="unlimited", tag="workers"),

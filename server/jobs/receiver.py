@@ -222,6 +222,7 @@ class StemReceiver:
         if not changed:
             return
         async with self._db.transaction() as tx:
+            await store.hold(tx, reception.job)
             for stem, ranges in changed:
                 if not await store.set_ranges(tx, stem.row, ranges):
                     raise Gone

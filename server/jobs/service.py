@@ -26,7 +26,7 @@ from pipeline.jobs import AnalyseJob, DownloadJob, SeparateJob, Work, message
 from pipeline.settings import PipelineSettings
 from server.db import Database, Transaction
 from server.errors import BadRequest, DatabaseGone, NotFound, ServerError
-from server.jobs import results, store, transitions
+from server.jobs import ledger, results, store, transitions
 from server.jobs.job import Job, Kind
 from server.jobs.plans import Plans
 from server.jobs.receiver import OnStem, OnStretch, Reception, StemReceiver
@@ -37,8 +37,17 @@ log = logging.getLogger(__name__)
 PROGRESS_S: Final = 0.25
 """How often a job's progress is written at most."""
 
+GRACE_S: Final = 3.0
+"""How long a worker whose connection has ended is not taken for dead: a server that was away is found again by then."""
+
 PRIORITY_LIVE: Final = 100
 """Priority of work for a track that is on a deck: before everything that is only for the library."""
+
+HELD_S: Final = 2.0
+"""After how long a second copy of a message comes again while a worker is at the first."""
+
+URGENT_S: Final = 0.5
+"""After how long a message comes again for which something more urgent was waiting."""
 
 _AT_WORK: Final[dict[Kind, str]] = {"download": "downloading", "processing": "processing", "analysis": "processing"}
 """The state of a job that a worker is at."""
@@ -50,6 +59,17 @@ class Unwanted(ServerError):
     """Nobody wants this work any more."""
 
     code = "unwanted"
+
+
+class NotNow(ServerError):
+    """This delivery of a message is to come again after a while, or when nothing runs beside it."""
+
+    code = "not_now"
+
+    def __init__(self, after_s: float, *, alone: bool = False) -> None:
+        super().__init__(f"not for {after_s} s")
+        self.after_s = after_s
+        self.alone = alone
 
 
 class Worker(Protocol):
@@ -96,6 +116,8 @@ class JobService:
         self.fetching = Fetching()
         self.plans = Plans(db, settings or PipelineSettings())
         self._running: dict[UUID, tuple[Job, Worker]] = {}
+        self._left_at: dict[UUID, float] = {}
+        self._began_at = time.monotonic()
         self._focus: dict[UUID, tuple[int, ...]] = {}
         self._told: dict[UUID, float] = {}
         self._stages: dict[UUID, str] = {}
@@ -137,21 +159,33 @@ class JobService:
         self.tell(job)
         return job
 
-    async def analyse(self, track_id: UUID, user_id: int, features: Sequence[str] = (), *, priority: int = 0) -> Job:
-        """Return a job that analyses the track (everything when no feature is named). Raises like `separate`."""
+    async def analyse(
+        self,
+        track_id: UUID,
+        user_id: int,
+        features: Sequence[str] = (),
+        *,
+        priority: int = 0,
+        heard: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Return a job that analyses the track (everything when no feature is named). Raises like `separate`.
+
+        `heard` says which stems to listen to and whose they are (`server/second_look.py`).
+        """
         wanted = await self.plans.features(user_id, features)
         async with self._db.transaction() as tx:
             await store.lock_track(tx, track_id, user_id)
             known = await tx.value(
-                "SELECT id FROM analysis_jobs WHERE track_id = $1 AND features = $2 "
+                "SELECT id FROM analysis_jobs WHERE track_id = $1 AND features = $2 AND options = $3 "
                 "AND status IN ('queued', 'downloading', 'processing') ORDER BY inserted_at LIMIT 1",
-                track_id, wanted,
+                track_id, wanted, dict(heard or {}),
             )  # fmt: skip
             if known is not None:
                 return await self._sooner(tx, await store.find(tx, known), priority)
             job_id = await tx.value(
-                "INSERT INTO analysis_jobs (track_id, features, priority) VALUES ($1, $2, $3) RETURNING id",
-                track_id, wanted, priority,
+                "INSERT INTO analysis_jobs (track_id, features, priority, options) VALUES ($1, $2, $3, $4) "
+                "RETURNING id",
+                track_id, wanted, priority, dict(heard or {}),
             )  # fmt: skip
             job = await self.queue(tx, await store.find(tx, job_id))
         self.tell(job)
@@ -240,21 +274,31 @@ class JobService:
 
     # -- done by workers ---------------------------------------------------------------------------------------------
 
-    async def started(self, job_id: UUID, receipt: str, claim: int, name: str, worker: Worker) -> Job:
-        """A worker is at the job, by the receipt of the queue. Raises Unwanted with the reason, DatabaseGone."""
+    async def started(
+        self, job_id: UUID, receipt: str, claim: int, name: str, worker: Worker, *, handed: bool = False,
+        alone: bool = False,
+    ) -> Job:  # fmt: skip
+        """A worker is at the job, by the receipt of the queue, or by a message that another broker has `handed` to it.
+
+        Raises Unwanted with the reason, NotNow, DatabaseGone.
+        """
         try:
             async with self._db.transaction() as tx:
                 job = await store.find_locked(tx, job_id)
-                if not await store.holds(tx, receipt, claim):
-                    raise Unwanted("The queue has given this job to somebody else.")
                 if job.status in transitions.FINAL:
                     raise Unwanted(f"The job is {job.status}.")
-                if job.status == "queued":
-                    job = await store.move(tx, job, _AT_WORK[job.kind])
-                await store.begin_attempt(tx, job, name, f"{receipt}#{claim}")
-                job = await store.find(tx, job_id)
+                verdict = await self._taken(tx, job, receipt, claim, handed, alone)
+                if verdict == "go":
+                    job = await self._begin(tx, job, name, f"{receipt}#{claim}")
         except NotFound:
+            await self.forget(job_id)
             raise Unwanted("The track is gone.") from None
+        if verdict in ("held", "urgent"):
+            raise NotNow(HELD_S if verdict == "held" else URGENT_S)
+        if verdict == "alone":
+            raise NotNow(0.0, alone=True)
+        if verdict != "go":
+            raise Unwanted("The queue has given this job to somebody else, or up.")
         before = self._running.get(job_id)
         if before is not None and before[1] is not worker:
             before[1].cancel(job_id, "Another worker is at it now.")
@@ -263,9 +307,37 @@ class JobService:
         self.tell(job)
         return job
 
+    async def _taken(
+        self, tx: Transaction, job: Job, receipt: str, claim: int, handed: bool, alone: bool
+    ) -> ledger.Verdict:
+        """Say whether whoever comes with a receipt may begin."""
+        if not handed:
+            return "go" if await store.holds(tx, receipt, claim) else "lost"
+        lost_at = self._left_at.get(job.id, self._began_at)
+        lives = job.id in self._running or time.monotonic() - lost_at < GRACE_S
+        return await ledger.take(tx, job, receipt, claim, lives=lives, alone=alone)
+
+    async def _begin(self, tx: Transaction, job: Job, name: str, receipt: str) -> Job:
+        if job.status == "queued":
+            job = await store.move(tx, job, _AT_WORK[job.kind])
+        await store.begin_attempt(tx, job, name, receipt)
+        return await store.find(tx, job.id)
+
+    async def gave_back(self, job_id: UUID) -> None:
+        """A worker that stops has given a job back to its broker. Raises DatabaseGone."""
+        async with self._db.transaction() as tx:
+            await ledger.release(tx, job_id)
+        self._running.pop(job_id, None)
+
+    def at_work(self) -> Sequence[str]:
+        """Return the jobs that connected workers are at."""
+        return [str(job_id) for job_id in self._running]
+
     def left(self, worker: Worker) -> None:
         """A worker's connection is gone. Its jobs wait for it, or for the queue to find that it is dead."""
-        self._running = {job_id: entry for job_id, entry in self._running.items() if entry[1] is not worker}
+        for job_id in [job_id for job_id, entry in self._running.items() if entry[1] is worker]:
+            del self._running[job_id]
+            self._left_at[job_id] = time.monotonic()
 
     def runs(self, job_id: UUID, worker: Worker) -> bool:
         """Say whether this worker is the one that runs the job."""
@@ -281,6 +353,11 @@ class JobService:
         except DatabaseGone:
             return True
         return True
+
+    async def forget(self, job_id: UUID) -> None:
+        """Take away what a job that is in no table any more has left in the queue. Raises DatabaseGone."""
+        async with self._db.transaction() as tx:
+            await store.unqueue(tx, job_id)
 
     async def progressed(self, job: Job, percent: int, stage: str) -> None:
         """Note how far a job is, now and then. Raises DatabaseGone."""
@@ -316,6 +393,7 @@ class JobService:
                 await store.choose_stems(tx, job)
             job = await store.move(tx, job, "completed")
             await store.end_attempts(tx, job, "completed")
+            await store.unqueue(tx, job.id)
         self.receiver.completed(reception)
         await self._over(job, None)
         return job
@@ -330,6 +408,7 @@ class JobService:
             await store.add_analysis(tx, job, scalars, features)
             job = await store.move(tx, await store.find(tx, job_id), "completed")
             await store.end_attempts(tx, job, "completed")
+            await store.unqueue(tx, job.id)
         await self._over(job, None)
         return job
 
@@ -343,6 +422,7 @@ class JobService:
                 raise BadRequest("The audio of this download was not handed over.")
             job = await store.move(tx, job, "completed")
             await store.end_attempts(tx, job, "completed")
+            await store.unqueue(tx, job.id)
         await self._over(job, None)
         return job
 
@@ -366,6 +446,7 @@ class JobService:
             if job.status in transitions.FINAL:
                 return
             await store.end_attempts(tx, job, "failed", why[:2000])
+            await ledger.release(tx, job_id)
             await store.note(tx, job, job.progress, "waiting to try again")
             job = await store.find(tx, job_id)
         self._running.pop(job_id, None)
@@ -403,6 +484,7 @@ class JobService:
     async def _over(self, job: Job, cancelled: str | None) -> None:
         """Tell everybody that a job is over, and remove the files of one that gave no result."""
         entry = self._running.pop(job.id, None)
+        self._left_at.pop(job.id, None)
         self._told.pop(job.id, None)
         self._stages.pop(job.id, None)
         if entry is not None and job.status == "cancelled":
@@ -430,6 +512,8 @@ def _work(job: Job, url: str, fetching: Fetching) -> Work:
         assert job.engine is not None
         return SeparateJob(str(job.id), str(job.track_id), job.engine, job.model or "", job.options)
     if job.kind == "analysis":
-        return AnalyseJob(str(job.id), str(job.track_id), tuple(job.features or ()))
+        return AnalyseJob(
+            str(job.id), str(job.track_id), tuple(job.features or ()), tuple(job.options.get("stems", ()))
+        )
     how = fetching.limit, fetching.private, fetching.form, fetching.quality
     return DownloadJob(str(job.id), str(job.track_id), url, *how)

@@ -320,6 +320,12 @@ async def open_stem(db: Queries, job: Job, stem: str, path: str, frames: int, ra
     )  # fmt: skip
 
 
+async def hold(tx: Transaction, job: Job) -> None:
+    """Keep whoever ends a separation from taking its stems away until the transaction ends; the job comes before its
+    stems, as for them, so that neither waits for the other."""
+    await tx.value("SELECT true FROM processing_jobs WHERE id = $1 FOR KEY SHARE", job.id)
+
+
 async def set_ranges(tx: Transaction, stem_id: UUID, ranges: Ranges) -> bool:
     """Write down what has arrived of a stem; False when its row is gone."""
     return bool(await tx.execute("UPDATE stems SET ranges = $2 WHERE id = $1 AND status = 'arriving'", stem_id, ranges))

@@ -23,7 +23,7 @@ from pipeline import wire
 from server.db import IllegalMove, key
 from server.errors import BadRequest, DatabaseGone, NotFound, ServerError, StorageFull
 from server.jobs.receiver import Damaged, Gone, Reception, Rejected
-from server.jobs.service import JobService, Unwanted
+from server.jobs.service import JobService, NotNow, Unwanted
 
 log = logging.getLogger(__name__)
 
@@ -243,10 +243,11 @@ class _Connection:
         | wire.StemChunk
         | wire.StemEnd
         | wire.Result
-        | wire.Failed,
+        | wire.Failed
+        | wire.Left,
     ) -> None:
         """Do what a message says and answer it; while the database is away wait for it."""
-        number = 0 if isinstance(message, wire.Progress | wire.Note) else message.seq
+        number = 0 if isinstance(message, wire.Progress | wire.Note | wire.Left) else message.seq
         pause_s = 0.05
         give_up = anyio.current_time() + PATIENCE_S
         while True:
@@ -256,6 +257,9 @@ class _Connection:
                 return
             except (Unwanted, Gone) as unwanted:
                 await self._leave(message.job, str(unwanted), number)
+                return
+            except NotNow as later:
+                self._say(wire.Later(number, message.job, later.after_s, later.alone))
                 return
             except DatabaseGone:
                 if anyio.current_time() > give_up:
@@ -273,6 +277,7 @@ class _Connection:
         reception = self._receptions.pop(job, None)
         self._say(wire.Cancel(job, why, number))
         if reception is not None and not await self._jobs.exists(reception.job.id):
+            await self._jobs.forget(reception.job.id)
             await self._jobs.receiver.discard(reception.job)
 
     async def _do(
@@ -284,7 +289,8 @@ class _Connection:
         | wire.StemChunk
         | wire.StemEnd
         | wire.Result
-        | wire.Failed,
+        | wire.Failed
+        | wire.Left,
     ) -> None:
         if isinstance(message, wire.Begin):
             await self._begin(message)
@@ -315,6 +321,9 @@ class _Connection:
                 self._say(wire.Ack(message.seq))
             case wire.Result():
                 await self._result(message, reception)
+            case wire.Left():
+                self._receptions.pop(message.job, None)
+                await self._jobs.gave_back(reception.job.id)
             case wire.Failed():
                 if message.transient:
                     await self._jobs.stumbled(reception.job.id, message.message)
@@ -328,7 +337,10 @@ class _Connection:
             job_id = key(message.job)
         except NotFound:
             raise Unwanted("There is no such job.") from None
-        job = await self._jobs.started(job_id, message.message, message.attempt, self.hello.worker, self)
+        job = await self._jobs.started(
+            job_id, message.message, message.attempt, self.hello.worker, self, handed=message.handed,
+            alone=message.alone,
+        )  # fmt: skip
         if job.kind == "processing":
             reception = await self._jobs.receiver.open(job)
         else:

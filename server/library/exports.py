@@ -94,7 +94,9 @@ class Exports:
     async def _part(self, stem: Stem, user_id: int) -> StemFile:
         file = await self._library.stem_file(stem.id, user_id)
         gain = stem.options.get("gain", 1.0)
-        return StemFile(stem.stem_type, file.path, float(gain) if isinstance(gain, int | float) else 1.0)
+        title, colour = (str(stem.options.get(name) or "") for name in ("name", "color"))
+        held = float(gain) if isinstance(gain, int | float) else 1.0
+        return StemFile(stem.stem_type, file.path, held, title, colour)
 
     async def _original(self, track_id: UUID, user_id: int) -> Path:
         return (await self._library.audio_file(track_id, user_id)).path

@@ -36,6 +36,14 @@ AUDIO_TYPES: Final = {
 """Media types by extension; anything else is sent as bytes."""
 
 
+class _WholeStem(msgspec.Struct, frozen=True):
+    file_path: str
+    frames: int
+    sample_rate: int
+    options: dict[str, object]
+    mark: str
+
+
 class _StemFile(msgspec.Struct, frozen=True):
     processing_job_id: UUID | None
     stem_type: str
@@ -115,6 +123,26 @@ async def reference(storage: Storage, row: TrackRow) -> PcmSource:
     if not await anyio.Path(path).is_file():
         raise FileMissing
     return PcmSource(path, row.reference_gain, row.reference_rate, row.reference_frames, row.reference_sha256)
+
+
+async def chosen_stem(db: Queries, storage: Storage, track_id: UUID, stem_type: str) -> PcmSource:
+    """Return the chosen stem of a type. Raises NotFound, FileMissing."""
+    found = await db.first(
+        _WholeStem,
+        "SELECT file_path, frames, sample_rate, options, coalesce(sha256, id::text) AS mark FROM stems "
+        "WHERE track_id = $1 AND stem_type = $2 AND chosen AND status = 'complete' AND file_path IS NOT NULL "
+        "AND frames IS NOT NULL AND sample_rate IS NOT NULL",
+        track_id, stem_type,
+    )  # fmt: skip
+    if found is None:
+        raise NotFound("This track has no such stem.")
+    path = storage.path(found.file_path)
+    if not await anyio.Path(path).is_file():
+        raise FileMissing
+    gain = found.options.get("gain")
+    return PcmSource(
+        path, gain if isinstance(gain, float) else 1.0, found.sample_rate, found.frames, found.mark.replace("-", "")
+    )
 
 
 async def levels(storage: Storage, row: TrackRow) -> Levels | None:

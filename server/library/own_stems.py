@@ -6,6 +6,7 @@ Units: frames at 44.1 kHz (MODEL_RATE), at which every stem is stored.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 from uuid import UUID, uuid4
@@ -39,9 +40,11 @@ async def add_stem(
     stem_type: str,
     upload: Path,
     staging: Path,
+    shown: Mapping[str, str],
 ) -> None:
     """Make the file `upload` the track's stem of this type; separated stems stay, unchosen.
 
+    `shown` is what the stem was called where it comes from: `name`, `color` as #RRGGBB, or nothing.
     `staging` is an empty folder to work in, which the caller keeps from being tidied away, and removes.
     Raises NotFound, BadRequest (unknown type, other length), NotAudio, StorageFull, DatabaseGone.
     """
@@ -66,7 +69,7 @@ async def add_stem(
     with full_disk_is_our_error():
         await anyio.to_thread.run_sync(_publish, staging / "stem.flac", target)
     try:
-        await _insert(db, track_id, stem_type, relative, target, frames, reference.gain)
+        await _insert(db, track_id, stem_type, relative, target, frames, {**shown, "gain": reference.gain})
     except BaseException:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(target.unlink)
@@ -97,7 +100,13 @@ def _publish(made: Path, target: Path) -> None:
 
 
 async def _insert(
-    db: Database, track_id: UUID, stem_type: str, relative: PurePosixPath, file: Path, frames: int, gain: float
+    db: Database,
+    track_id: UUID,
+    stem_type: str,
+    relative: PurePosixPath,
+    file: Path,
+    frames: int,
+    options: Mapping[str, object],
 ) -> None:
     size = (await anyio.Path(file).stat()).st_size
     async with db.transaction() as tx:
@@ -110,7 +119,6 @@ async def _insert(
         )
         await tx.execute(
             "INSERT INTO stems (track_id, stem_type, source, status, chosen, file_path, file_size, frames, "
-            "sample_rate, options) VALUES ($1, $2, 'import', 'complete', true, $3, $4, $5, $6, "
-            "jsonb_build_object('gain', $7::double precision))",
-            track_id, stem_type, str(relative), size, frames, MODEL_RATE, gain,
+            "sample_rate, options) VALUES ($1, $2, 'import', 'complete', true, $3, $4, $5, $6, $7)",
+            track_id, stem_type, str(relative), size, frames, MODEL_RATE, dict(options),
         )  # fmt: skip

@@ -8,7 +8,7 @@ Units: seconds; frames at the rate beside them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -211,13 +211,16 @@ class Library:
         self._tell(track_id, user_id, "changed")
         return await self.track(track_id, user_id)
 
-    async def add_stem(self, track_id: UUID, user_id: int, stem_type: str, upload: Path) -> Track:
+    async def add_stem(
+        self, track_id: UUID, user_id: int, stem_type: str, upload: Path, shown: Mapping[str, str] | None = None
+    ) -> Track:
         """Make the file `upload` the track's stem of this type. Raises as `own_stems.add_stem` does."""
         staging = await self.workplace.new_scratch()
         try:
             await own_stems.add_stem(
-                self._db, self.storage, self._importing.decoder, track_id, user_id, stem_type, upload, staging
-            )
+                self._db, self.storage, self._importing.decoder, track_id, user_id, stem_type, upload, staging,
+                shown or {},
+            )  # fmt: skip
         finally:
             await self.workplace.drop_scratch(staging)
         self._untidy.set()
@@ -372,6 +375,10 @@ class Library:
     async def pcm(self, track_id: UUID, user_id: int | None = None) -> PcmSource:
         """Return a track's reference decode. Raises NotFound, FileMissing."""
         return await files.reference(self.storage, await tracks.row(self._db, track_id, user_id))
+
+    async def stem_pcm(self, track_id: UUID, stem_type: str) -> PcmSource:
+        """Return the chosen stem of a type. Raises NotFound, FileMissing."""
+        return await files.chosen_stem(self._db, self.storage, track_id, stem_type)
 
     async def levels(self, track_id: UUID, user_id: int | None = None) -> Levels | None:
         """Return mean and deviation of a whole track; None for one from before they were kept. Raises NotFound."""

@@ -1,22 +1,25 @@
 """What goes with what: tracks compared by tempo, key, energy and timbre, and put in an order.
 
-Owner: the library, on the event loop. An exact scan over a table in memory, one row of 16 numbers a track: it is made
-from the database once per user and then follows what the library tells of changes.
+Owner: the library, on the event loop; what takes its time runs in a thread. Small libraries are looked through
+whole, in a table in memory, one row of 15 numbers a track: it is made from the database once per user and then
+follows what the library tells of changes. In large ones the database's vector index (migrations/0011_places.sql),
+where it has one, names the tracks that lie near, and only these are scored, exactly: nearly the same answer.
 Units: BPM, keys 0..23 (-1 is none), energy 0..1; scores 0..1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
+import anyio.to_thread
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.analysis.key import camelot, number
-from server.db import Queries
+from server.db import Database
 from server.errors import BadRequest, NotFound
 from server.jobs.results import TIMBRES
 
@@ -25,6 +28,12 @@ Floats = npt.NDArray[np.float32]
 Arc = Literal["rise", "fall", "peak", "flat"]
 
 LARGEST_LIMIT: Final = 100
+INDEX_FROM: Final = 5_000
+"""Analysed tracks of a user from which the index is asked first."""
+
+NEAR: Final = 400
+"""Tracks that the index names for each track that is asked about."""
+
 LONGEST_SET: Final = 500
 
 _WEIGHTS: Final = {"tempo": 0.35, "key": 0.30, "energy": 0.15, "timbre": 0.20}
@@ -68,7 +77,7 @@ class _Row(msgspec.Struct, frozen=True):
 class _Table:
     """All analysed tracks of a user: row n of `values` has tempo, key, energy, timbre of `ids[n]`; NaN is unknown."""
 
-    def __init__(self, rows: Sequence[_Row]) -> None:
+    def __init__(self, rows: Sequence[_Row] = ()) -> None:
         self.ids = [row.id for row in rows]
         self.keys = [row.key for row in rows]
         self.place = {track_id: n for n, track_id in enumerate(self.ids)}
@@ -103,8 +112,10 @@ class _Table:
 class Similar:
     """Answers in milliseconds; the first question of a user after a start reads that user's library."""
 
-    def __init__(self, db: Queries) -> None:
+    def __init__(self, db: Database, index_from: int = INDEX_FROM) -> None:
         self._db = db
+        self._index_from = index_from
+        self._large: set[int] = set()
         self._tables: dict[int, _Table] = {}
 
     def changed(self, track_id: UUID, user_id: int) -> None:
@@ -121,18 +132,51 @@ class Similar:
         """
         if not 1 <= limit <= LARGEST_LIMIT:
             raise BadRequest(f"limit is 1 to {LARGEST_LIMIT}.")
-        table = await self._table(user_id)
-        places = [table.place[track_id] for track_id in track_ids if track_id in table.place]
-        if not places:
-            raise NotFound("This track has no analysis yet.")
-        parts = np.mean([_parts(table.values, place) for place in places], axis=0)
-        total = np.array(list(_WEIGHTS.values()), np.float32) @ parts
-        for track_id in (*track_ids, *without):
-            if (place := table.place.get(track_id)) is not None:
-                total[place] = -1.0
-        best = np.argpartition(-total, min(limit, len(total) - 1))[:limit]
-        ordered = sorted((n for n in best if total[n] >= 0.0), key=lambda n: (-total[n], table.ids[n]))
-        return [_match(table, int(n), parts[:, n], float(total[n])) for n in ordered]
+        table = await (self._near(track_ids, user_id) if await self._is_large(user_id) else self._table(user_id))
+        asked = _Question(tuple(track_ids), tuple(without), limit, table.ids, table.keys, table.values, table.place)
+        return await anyio.to_thread.run_sync(_best, asked)
+
+    async def _is_large(self, user_id: int) -> bool:
+        """Say whether to ask the index, which is so for good once a library has grown."""
+        if user_id in self._large:
+            return True
+        table = self._tables.get(user_id)
+        if table is not None and len(table.ids) < self._index_from:
+            return False
+        if await self._db.value("SELECT to_regclass('track_places') IS NULL"):
+            return False
+        known = await self._db.value(
+            "SELECT count(*) FROM (SELECT FROM track_places WHERE user_id = $1 LIMIT $2) few",
+            user_id,
+            self._index_from,
+        )
+        if known < self._index_from:
+            return False
+        self._large.add(user_id)
+        self._tables.pop(user_id, None)
+        return True
+
+    async def _near(self, track_ids: Sequence[UUID], user_id: int) -> _Table:
+        """Return the tracks that the index finds near each of these, and these themselves."""
+        near: dict[UUID, _Row] = {}
+        async with self._db.transaction() as tx:
+            await tx.execute(f"SET LOCAL hnsw.ef_search = {NEAR}")
+            await tx.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")  # other users' tracks are passed over
+            for track_id in track_ids:
+                place = await tx.value(
+                    "SELECT place::text FROM track_places WHERE track_id = $1 AND user_id = $2", track_id, user_id
+                )
+                if place is not None:
+                    found = await tx.all(
+                        _Row,
+                        "SELECT track_id AS id, tempo, key, energy, timbre FROM track_places WHERE user_id = $1 "
+                        "ORDER BY place OPERATOR(vectors.<->) $2::text::vectors.vector LIMIT $3",
+                        user_id, place, NEAR,
+                    )  # fmt: skip
+                    near |= {row.id: row for row in found}
+        own = [track_id for track_id in track_ids if track_id not in near]  # of many twins it may not be the nearest
+        more = await self._db.all(_Row, f"{_SELECT} AND t.id = ANY($2)", user_id, own) if own else []
+        return _Table([*near.values(), *more])
 
     async def order(self, track_ids: Sequence[UUID], user_id: int, arc: Arc, first: UUID | None = None) -> list[UUID]:
         """Put tracks in an order whose energy follows the arc, with neighbours that go together.
@@ -144,7 +188,10 @@ class Similar:
             raise BadRequest(f"A set has at most {LONGEST_SET} tracks.")
         if first is not None and first not in wanted:
             raise BadRequest("The track that comes first is not in the set.")
-        table = await self._table(user_id)
+        if await self._is_large(user_id):
+            table = _Table(await self._db.all(_Row, f"{_SELECT} AND t.id = ANY($2)", user_id, wanted))
+        else:
+            table = await self._table(user_id)
         owned = await self._db.value("SELECT count(*) FROM tracks WHERE user_id = $1 AND id = ANY($2)", user_id, wanted)
         if owned != len(wanted):
             raise NotFound("Not every track of the set is in your library.")
@@ -177,6 +224,37 @@ class Similar:
         return table
 
 
+class _Question(NamedTuple):
+    """What a table is asked, with the table as it was: on the loop its lists grow meanwhile, at their ends."""
+
+    track_ids: tuple[UUID, ...]
+    without: tuple[UUID, ...]
+    limit: int
+    ids: list[UUID]
+    keys: list[str | None]
+    values: Floats
+    place: dict[UUID, int]
+
+
+def _best(asked: _Question) -> list[Match]:
+    """Score a table against all of the tracks. Raises NotFound where none of them is in it."""
+    track_ids, without, limit, ids, keys, values, place = asked
+    places = [at for track_id in track_ids if (at := place.get(track_id, len(values))) < len(values)]
+    if not places:
+        raise NotFound("This track has no analysis yet.")
+    parts = _parts(values, places[0])
+    for more in places[1:]:
+        parts += _parts(values, more)
+    parts /= len(places)
+    total = np.array(list(_WEIGHTS.values()), np.float32) @ parts
+    for track_id in (*track_ids, *without):
+        if (at := place.get(track_id, len(values))) < len(values):
+            total[at] = -1.0
+    best = np.argpartition(-total, min(limit, len(total) - 1))[:limit]
+    ordered = sorted((n for n in best if total[n] >= 0.0), key=lambda n: (-total[n], ids[n]))
+    return [_match(ids[n], keys[n], values[n], parts[:, n], float(total[n])) for n in ordered]
+
+
 def _numbers(row: _Row) -> list[float]:
     unknown = float("nan")
     key = number(row.key)
@@ -192,17 +270,22 @@ def _numbers(row: _Row) -> list[float]:
 def _parts(values: Floats, place: int) -> Floats:
     """How well each row goes with row `place`, (4, n): tempo, key, energy, timbre; what is unknown counts half."""
     one = values[place]
+    found: Floats = np.empty((4, len(values)), np.float32)
     octaves = np.log2(values[:, 0] / one[0])
-    tempo = np.exp(-0.5 * ((octaves - np.rint(octaves)) / _TEMPO_WIDTH) ** 2) * (1.0 - 0.1 * (np.abs(octaves) > 0.5))
-    key = np.full(len(values), _UNKNOWN, np.float32)
+    away = (octaves - np.rint(octaves)) / np.float32(_TEMPO_WIDTH)
+    np.exp(np.float32(-0.5) * away * away, out=found[0])
+    found[0][np.abs(octaves) > 0.5] *= np.float32(0.9)
     if np.isfinite(one[1]):
-        known = np.isfinite(values[:, 1])
-        key[known] = _KEYS[int(one[1])][values[known, 1].astype(np.int64)]
-    energy = np.clip(1.0 - 2.0 * np.abs(values[:, 2] - one[2]), 0.0, 1.0)
-    apart = (values[:, 3:] - one[3:]) / np.float32(_FAR_TIMBRE)
-    timbre = 1.0 / (1.0 + np.einsum("nk,nk->n", apart, apart) / TIMBRES)
-    found: Floats = np.stack([tempo, key, energy, timbre]).astype(np.float32)
-    return np.nan_to_num(found, nan=_UNKNOWN)
+        row = np.append(_KEYS[int(one[1])], np.float32(_UNKNOWN))
+        found[1] = row[np.nan_to_num(values[:, 1], nan=len(_KEYS)).astype(np.intp)]
+    else:
+        found[1] = _UNKNOWN
+    np.clip(np.float32(1.0) - np.float32(2.0) * np.abs(values[:, 2] - one[2]), 0.0, 1.0, out=found[2])
+    apart = values[:, 3:] - one[3:]
+    square = np.einsum("nk,nk->n", apart, apart)
+    np.divide(1.0, np.float32(1.0) + square / np.float32(TIMBRES * _FAR_TIMBRE**2), out=found[3])
+    np.copyto(found, np.float32(_UNKNOWN), where=np.isnan(found))
+    return found
 
 
 def _key_scores() -> Floats:
@@ -220,23 +303,23 @@ def _key_scores() -> Floats:
 _KEYS: Final = _key_scores()
 
 
-def _match(table: _Table, n: int, parts: Floats, score: float) -> Match:
+def _match(track_id: UUID, key: str | None, values: Floats, parts: Floats, score: float) -> Match:
     def known(column: int) -> float | None:
-        value = float(table.values[n, column])
+        value = float(values[column])
         return value if np.isfinite(value) else None
 
-    key = known(1)
+    number_of_key = known(1)
     tempo_score, key_score, energy_score, timbre_score = (round(float(part), 4) for part in parts)
     return Match(
-        track_id=table.ids[n],
+        track_id=track_id,
         score=round(score, 4),
         tempo_score=tempo_score,
         key_score=key_score,
         energy_score=energy_score,
         timbre_score=timbre_score,
         tempo=known(0),
-        key=table.keys[n],
-        camelot=None if key is None else camelot(int(key)),
+        key=key,
+        camelot=None if number_of_key is None else camelot(int(number_of_key)),
         energy=known(2),
     )
 

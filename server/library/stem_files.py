@@ -73,7 +73,8 @@ async def take(library: Library, db: Database, track_id: UUID, user_id: int) -> 
         places = await anyio.to_thread.run_sync(_copy, original.path, copy)
         for stem, kind in zip(stems, types, strict=True):
             await anyio.to_thread.run_sync(show_only, copy, places, stem.stream)
-            await library.add_stem(track_id, user_id, kind, copy)
+            shown = {"name": stem.name} | ({"color": stem.colour} if stem.colour else {})
+            await library.add_stem(track_id, user_id, kind, copy, shown)
     except (ServerError, PipelineError, OSError, ValueError) as error:
         await db.execute("DELETE FROM stems WHERE track_id = $1 AND source = 'import'", track_id)
         library.tidy()

@@ -14,6 +14,7 @@ from pipeline.formats.dawproject import AudioFacts, write_dawproject
 from pipeline.formats.midi_file import chord_notes, write_midi
 from pipeline.formats.reaper import write_rpp
 from pipeline.formats.song import Song, StemFile, grid_of
+from tests.pipeline.formats.dawproject_rules import faults
 from tests.pipeline.formats.songs import drifting, steady
 
 
@@ -24,6 +25,10 @@ def stems(tmp_path: Path, song: Song) -> Song:
         path.write_bytes(name.encode())
         made.append(StemFile(name, path))
     return Song(**{field: getattr(song, field) for field in Song.__slots__ if field != "stems"}, stems=tuple(made))
+
+
+def tagged() -> Song:
+    return Song("T", artist="A", album="B", genre="G", year=1999, duration_s=2.0)
 
 
 def facts(song: Song) -> AudioFacts:
@@ -65,6 +70,21 @@ def test_dawproject_carries_a_drifting_grid(tmp_path: Path) -> None:
     clip = next(project.iter("Clip"))
     # Ends, and every stretch that does not begin on an end.
     assert len(list(clip.iter("Warp"))) == len(grid_of(song).stretches) + 2
+
+
+@pytest.mark.parametrize("song", [steady(pickup=2), drifting(), Song("Free", duration_s=3.0), tagged()])
+def test_dawproject_is_what_the_published_schema_asks(tmp_path: Path, song: Song) -> None:
+    project, archive = dawproject(tmp_path, song)
+    assert faults(project) == []
+    assert faults(ElementTree.fromstring(archive.read("metadata.xml"))) == []
+
+
+def test_the_schema_s_rules_find_faults() -> None:
+    for bad in (
+        "<MetaData><Genre>x</Genre><Year>1</Year></MetaData>", "<Project version='1.0'/>", "<Warp time='0'/>",
+        "<Lanes track='nowhere'/>", "<Clip time='soon'/>", "<Lanes id='a'><Lanes id='a'/></Lanes>", "<Sound/>",
+    ):  # fmt: skip
+        assert faults(ElementTree.fromstring(bad)), bad
 
 
 def test_dawproject_without_a_grid_is_in_seconds(tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def level(audio: Float32, hz: float) -> float:
     return float(abs(np.exp(-2j * np.pi * hz * np.arange(RATE) / RATE) @ middle) * 2 / RATE)
 
 
+def test_names_and_colours_from_elsewhere_come_along(tmp_path: Path) -> None:
+    path = tmp_path / "song.stem.mp4"
+    stems = {name: tone(TONES[name]) for name in ("drums", "bass", "other", "guitar")}
+    shown = {"drums": ("Beats", "#112233"), "bass": ("Sub", ""), "other": ("Pads", "#445566"), "guitar": ("Gtr", "")}
+    write_stem_mp4(path, mix, stems, RATE, RATE, "alac", shown)
+    found = [(stem.name, stem.colour) for stem in read_stems(path)]
+    assert found == [("Beats", "#112233"), ("Sub", "#D55E00"), ("Other", "#CC79A7"), ("Vocals", "#56B4E9")]
+
+
 @pytest.mark.parametrize("codec", ["aac", "alac"])
 def test_a_stem_file_holds_the_mix_and_four_stems(tmp_path: Path, codec: str) -> None:
     path = tmp_path / "song.stem.mp4"

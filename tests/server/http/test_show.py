@@ -194,12 +194,39 @@ async def test_the_description_describes_every_route(stranger: httpx2.AsyncClien
     assert components["TrackChange"]["additionalProperties"] is False and title["type"] == "string"
 
 
+async def test_a_worker_gets_the_pcm_of_chosen_stems(api: httpx2.AsyncClient, parts: Parts, tmp_path: Path) -> None:
+    audio = tone(seconds=2.0, rate=44_100)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, audio, 44_100, "FLOAT")
+    track = (await upload(api, path)).json()["id"]
+    stem = np.rint(1.5 * audio * 2.0**21).astype(np.float32) / np.float32(2.0**21)
+    soundfile.write(path, stem, 44_100, "FLOAT")
+    with path.open("rb") as file:
+        made = await api.put(f"/api/tracks/{track}/stems/drums", files={"file": ("drums.wav", file, "audio/wav")})
+    assert made.status_code == 200
+    parts.workers.tokens = {"all": FakeIdentity("a")}
+    headers = {"Authorization": "Bearer all"}
+    async with client_of(parts) as client:
+        where = f"/api/worker/tracks/{track}/stems"
+        assert (await client.get(f"{where}/drums/pcm")).status_code == 401
+        assert (await client.get(f"{where}/drums/pcm", headers=headers)).status_code == 403  # nothing to do on it
+        await api.post(f"/api/tracks/{track}/analyze", json={})
+        whole = await client.get(f"{where}/drums/pcm", headers=headers)
+        assert whole.status_code == 200
+        np.testing.assert_allclose(np.frombuffer(whole.content, "<f4").reshape(-1, 2), stem, atol=2**-20)
+        assert (await client.get(f"{where}/vocals/pcm", headers=headers)).status_code == 404
+        assert (await client.get(f"{where}/..%2f..%2fx/pcm", headers=headers)).status_code == 404
+
+
 async def test_every_route_is_closed_unless_the_table_says_otherwise(
     stranger: httpx2.AsyncClient, clock: FakeClock
 ) -> None:
     opened = {row.path for row in table("1", {"engine": _ok}) if row.public}
     # closed by tokens of another kind
-    workers = {"/api/worker/tracks/{id}/pcm", "/api/worker/jobs/{id}/audio", "/api/worker/jobs/{id}/secrets"}
+    workers = {
+        "/api/worker/tracks/{id}/pcm", "/api/worker/tracks/{id}/stems/{stem}/pcm", "/api/worker/jobs/{id}/audio",
+        "/api/worker/jobs/{id}/secrets",
+    }  # fmt: skip
     # to this machine alone: test_metrics.py; by the state of a login that was begun: test_accounts.py
     elsewhere = {"/metrics", "/api/spotify/callback"}
     assert opened == {"/health", "/api/openapi.json", *elsewhere, *workers}

@@ -26,9 +26,11 @@ from pipeline.pcm import to_bytes
 from server.db import Database
 from server.errors import NotAllowed
 from server.jobs.job import Job
+from server.jobs.queue_door import PATH, QueueDoor
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
+from tests.brokers import BrokerServer
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 PATIENCE_S = 20.0
@@ -78,11 +80,17 @@ class Site:
     #: What workers get for jobs at other services.
     secrets: dict[str, str] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
+    #: Another message broker than the database.
+    broker: BrokerServer | None = None
     port: int = 0
     patience_s: float = PATIENCE_S
     changed: anyio.Event = field(default_factory=anyio.Event)
     _server: uvicorn.Server | None = None
     _stopped: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def broker_url(self) -> str:
+        return self.url if self.broker is None else self.broker.url
 
     @property
     def address(self) -> str:
@@ -120,6 +128,7 @@ class Site:
                 Route("/api/worker/tracks/{track}/pcm", self._pcm),
                 Route("/api/worker/jobs/{job}/secrets", self._secrets),
                 WebSocketRoute("/ws/worker", self.hub.endpoint),
+                WebSocketRoute(PATH, QueueDoor(self.hub, self.url).endpoint),
             ]
         )
         config = uvicorn.Config(
@@ -162,7 +171,7 @@ class Site:
     def real_keeper(self, queues: tuple[Queue, ...]) -> WorkerKeeper:
         """Return a supervisor of real workers."""
         return WorkerKeeper(
-            self.hub, self.address, self.url, self.data / "spool", queues=queues,
+            self.hub, self.address, self.broker_url, self.data / "spool", queues=queues,
             log_file=self.data / "workers.log", report=lambda _: None, longest_pause_s=0.2,
         )  # fmt: skip
 
@@ -171,7 +180,7 @@ class Site:
     ) -> WorkerKeeper:
         """Return a supervisor of fake workers."""
         return WorkerKeeper(
-            self.hub, self.address, self.url, self.data / "spool", options={"fake": fake or {}}, queues=queues,
+            self.hub, self.address, self.broker_url, self.data / "spool", options={"fake": fake or {}}, queues=queues,
             command=FAKE_WORKER, log_file=self.data / "workers.log", report=lambda _: None,
             longest_pause_s=0.2,
         )  # fmt: skip

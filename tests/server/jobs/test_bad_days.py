@@ -19,11 +19,13 @@ from audio.flac import FlacWriter
 from pipeline.pcm import RawFile
 from server.db import Database
 from server.jobs.healer import Healer
+from server.jobs.relay import Relay
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
 from server.migrate import migrate
 from server.postgres import EmbeddedPostgres, embedded_postgres
+from tests.brokers import BrokerServer
 from tests.server.jobs.site import FakeAuth, Site
 from tests.server.jobs.test_faults import stems_are_right
 
@@ -45,6 +47,14 @@ class House:
         os.kill(pid, signal.SIGKILL)
         await self.site.until(lambda: self.postgres.pid not in (None, pid))
         await self.site.db.wait_ready(20)
+
+    async def lose_broker(self) -> None:
+        """Kill Redis or RabbitMQ, leave it away until the worker has missed it, and start it again."""
+        broker = self.site.broker
+        assert broker is not None
+        await anyio.to_thread.run_sync(broker.stop)
+        await anyio.sleep(1.0)
+        await anyio.to_thread.run_sync(broker.start)
 
     async def lose_server(self) -> None:
         """Hang up on everybody, and come back."""
@@ -69,7 +79,7 @@ def cluster() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, cluster: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, cluster: Path, broker: BrokerServer | None) -> AsyncIterator[House]:
     async with (
         embedded_postgres(cluster, cluster / "run", report=lambda _: None) as postgres,
         Database(postgres.url()) as db,
@@ -79,10 +89,13 @@ async def house(tmp_path: Path, cluster: Path) -> AsyncIterator[House]:
         user = await db.value("INSERT INTO users (email) VALUES ('a@b') RETURNING id")
         jobs = JobService(db, tmp_path)
         auth = FakeAuth()
-        site = Site(db, postgres.url(), tmp_path, jobs, WorkerHub(jobs, auth, "test"), auth, user, tasks)
+        hub = WorkerHub(jobs, auth, "test")
+        site = Site(db, postgres.url(), tmp_path, jobs, hub, auth, user, tasks, broker=broker)
         site.patience_s = 60.0
         jobs.on_job, jobs.receiver.on_stretch, jobs.receiver.on_stem = site.on_job, site.on_stretch, site.on_stem
         site.start(Healer(db, jobs).run)
+        if broker is not None:
+            site.start(Relay(db, jobs, broker.url).run)
         await site.serve()
         keeper = site.keeper({"pace": 0.05})
         site.start(keeper.run)
@@ -99,6 +112,8 @@ async def test_everything_can_go_in_any_order(house: House, request: pytest.Fixt
     losses: dict[str, Callable[[], Awaitable[None]]] = {
         "database": house.lose_database, "server": house.lose_server, "worker": house.lose_worker,
     }  # fmt: skip
+    if site.broker is not None:
+        losses["broker"] = house.lose_broker
     orders = list(permutations(losses))
     if request.config.getoption("--kills") < 100:
         orders = [orders[0], orders[-1]]

@@ -61,7 +61,7 @@ async def test_a_worker_at_work_is_stopped_at_once_and_its_job_is_not_counted(si
 
 async def test_a_worker_ends_when_its_parent_does(site: Site) -> None:
     token = await site.hub.issue("w", ("processing",))
-    settings = WorkerSettings(site.address, token, site.url, "processing", "w", str(site.data / "spool"))
+    settings = WorkerSettings(site.address, token, site.broker_url, "processing", "w", str(site.data / "spool"))
     with (site.data / "workers.log").open("wb") as output:
         process = subprocess.Popen(FAKE_WORKER, stdin=subprocess.PIPE, stdout=output, stderr=output)  # noqa: ASYNC220
     assert process.stdin is not None
@@ -88,7 +88,15 @@ async def test_the_real_workers_with_the_real_engine(site: Site) -> None:
 
     async def elsewhere() -> None:
         await anyio.to_thread.run_sync(
-            run_groups, site.address, token, site.url, spool, queues, {"threads": 1}, stop, abandon_on_cancel=True
+            run_groups,
+            site.address,
+            token,
+            site.broker_url,
+            spool,
+            queues,
+            {"threads": 1},
+            stop,
+            abandon_on_cancel=True,
         )
 
     site.start(elsewhere)

@@ -6,11 +6,14 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
 
+from pipeline.analysis.key import name
 from server.db import Database
 from server.errors import BadRequest, NotFound
 from server.library.service import Library
+from server.library.similar import Similar
 
 pytestmark = pytest.mark.anyio
 
@@ -137,3 +140,42 @@ async def test_what_is_not_analysed_comes_last(db: Database, library: Library, o
     assert await library.similar.order([bare, one, two], owner, "rise", bare) == [bare, two, one]
     with pytest.raises(BadRequest):
         await library.similar.order([one], owner, "rise", two)
+
+
+async def test_the_index_names_what_the_whole_scan_would(db: Database, owner: int) -> None:
+    """In a library that is larger than what the index names; the scores are the same, and nearly all of the tracks."""
+    rng = np.random.default_rng(5)
+    stranger = await db.value("INSERT INTO users (email) VALUES ('s@t') RETURNING id")
+    tracks = [
+        await add(
+            db, stranger if n % 5 == 0 else owner, tempo=float(rng.normal(122, 12)), energy=float(rng.random()),
+            key=name(int(rng.integers(24))), timbre=rng.normal(0, 6, 12).round(2).tolist(),
+        )
+        for n in range(700)
+    ]  # fmt: skip
+    unknown = await add(db, owner, tempo=None, key=None, energy=None, timbre=None)
+    whole, index = Similar(db, index_from=10_000), Similar(db, index_from=100)
+    found = wanted = 0
+    for asked in ([tracks[1]], [tracks[2]], [tracks[3], tracks[7]], [tracks[0], tracks[4]], [unknown]):
+        right = {match.track_id: match for match in await whole.to(asked, owner)}
+        given = await index.to(asked, owner)
+        assert len(given) == 20 and not {match.track_id for match in given} & set(tracks[::5])
+        assert all(right[match.track_id] == match for match in given if match.track_id in right)
+        if asked != [unknown]:
+            found, wanted = found + len(right.keys() & {match.track_id for match in given}), wanted + 20
+    assert found >= 0.95 * wanted
+    near = (await index.to([tracks[1]], owner, limit=1))[0]
+    await db.execute("DELETE FROM tracks WHERE id = $1", near.track_id)
+    assert near.track_id not in {match.track_id for match in await index.to([tracks[1]], owner)}
+    await analysed(db, tracks[2], tempo=near.tempo, key=near.key, energy=near.energy)
+    assert (await index.to([tracks[2]], owner))[0].tempo_score > 0.9
+    with pytest.raises(NotFound):
+        await index.to([tracks[0]], owner)
+
+
+async def test_a_database_without_vectors_is_looked_through(db: Database, owner: int) -> None:
+    one, other = await add(db, owner), await add(db, owner)
+    await db.execute("DROP TRIGGER analysis_results_place ON analysis_results")
+    await db.execute("DROP EXTENSION vector CASCADE")
+    await db.execute("DROP TABLE track_places")
+    assert [match.track_id for match in await Similar(db, index_from=1).to([one], owner)] == [other]

@@ -61,6 +61,8 @@ async def test_stems_of_a_file_become_the_tracks_own_in_their_place(
     assert taken == []
     stems = {stem.stem_type: stem for stem in await library.stems(track.id, owner)}
     assert set(stems) == set(HERTZ) and all(stem.chosen and stem.source == "import" for stem in stems.values())
+    assert {name: stem.options["name"] for name, stem in stems.items()} == {name: name.capitalize() for name in stems}
+    assert all(str(stem.options["color"]).startswith("#") for stem in stems.values())
     for name, stem in stems.items():
         sound, rate = soundfile.read((await library.stem_file(stem.id, owner)).path, dtype="float32")
         assert (rate, abs(len(sound) - FRAMES) <= 1024) == (RATE, True)
