@@ -4,14 +4,18 @@ Owner: `make bench`. The bare model runs between the stretches of the separation
 Targets (design section 10): ratio <= 1.10; first stretch <= 6 s.
 """
 
+import tempfile
 import time
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from audio.units import MODEL_RATE
 from pipeline import songs
-from pipeline.engines import base, onnx, spectrogram
+from pipeline.engines import base, demucs, onnx, spectrogram
 from pipeline.engines.onnx_runtimes import SEGMENT
+from pipeline.settings import PRECISIONS
 
 
 def main() -> None:
@@ -23,6 +27,10 @@ def main() -> None:
         print(f"   onnx: not measured: {reason}")
     else:
         _onnx(mix, seconds)
+    if reason := demucs.DemucsEngine().available():
+        print(f"   demucs: not measured: {reason}")
+    else:
+        _demucs(mix, seconds)
 
 
 def _spectral(mix: base.Audio, seconds: float) -> None:
@@ -63,3 +71,54 @@ def _onnx(mix: base.Audio, seconds: float) -> None:
         f"   onnx: {seconds:.0f} s of music in {whole:.1f} s, {seconds / whole:.2f} x real time; {len(bare)} segments, "
         f"bare model {sum(bare):.1f} s (median {np.median(bare):.2f} s each); ratio {whole / sum(bare):.3f}"
     )
+
+
+def _demucs(mix: base.Audio, seconds: float) -> None:
+    """Measure the PyTorch engine on the device it would choose, in every precision.
+
+    Speed does not depend on the weights: a network of htdemucs' size with random ones will do.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        mix, seconds = np.tile(mix, 4), 4 * seconds
+    with tempfile.TemporaryDirectory() as folder:
+        bag = _random_htdemucs(Path(folder))
+        engine = demucs.DemucsEngine({"random": bag})
+        bare = demucs.load_file(Path(folder) / f"{bag.files[0]}.th").to(device)
+        chunk = torch.from_numpy(np.ascontiguousarray(mix[:, : int(bare.segment * MODEL_RATE)]))[None].to(device)
+        for precision in PRECISIONS:
+            options = {"models_dir": folder, "precision": precision}
+            for _ in zip(range(2), engine.separate(mix, options=options), strict=False):
+                pass  # loaded and warm
+            began = time.perf_counter()
+            segments = sum(1 for _ in engine.separate(mix, options=options))
+            whole = time.perf_counter() - began
+            took = []
+            for _ in range(segments):
+                began = time.perf_counter()
+                with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                    bare(chunk).cpu()
+                took.append(time.perf_counter() - began)
+            print(
+                f"   demucs on {torch.cuda.get_device_name() if device == 'cuda' else device}, {precision}: "
+                f"{seconds:.0f} s of music in {whole:.2f} s, {seconds / whole:.1f} x real time; {segments} segments, "
+                f"bare model {sum(took):.2f} s; ratio {whole / sum(took):.3f}"
+            )
+    demucs.unload()
+
+
+def _random_htdemucs(folder: Path) -> demucs.Bag:
+    """Write a network of the size of htdemucs, as Demucs writes its own."""
+    from demucs.htdemucs import HTDemucs
+    from demucs.states import get_state, save_with_checksum
+
+    network = HTDemucs(
+        ["drums", "bass", "other", "vocals"], channels=48, depth=4, dconv_mode=3, bottom_channels=512, t_layers=5,
+        segment=Fraction(39, 5), samplerate=MODEL_RATE,
+    )  # fmt: skip
+    args, kwargs = network._init_args_kwargs
+    package = {"klass": HTDemucs, "args": args, "kwargs": kwargs, "state": get_state(network, None, half=True)}
+    save_with_checksum({**package, "training_args": {}}, folder / "00000000.th")
+    return demucs.Bag((next(folder.glob("*.th")).stem,))

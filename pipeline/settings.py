@@ -11,7 +11,7 @@ from typing import Any, Final
 from pipeline.engines.choices import LARGEST_OVERLAP
 
 PRECISIONS: Final = ("auto", "bf16", "f32")
-"""Arithmetic of the `onnx` engine: `auto` is bf16 where the processor has it in hardware."""
+"""Arithmetic of `onnx` and `demucs`: `auto` is bf16 (onnx) or TF32 (demucs on a GPU) where the hardware has it."""
 
 BACKENDS: Final = ("auto", "openvino", "onnxruntime")
 """Which runtime the `onnx` engine uses: `auto` is OpenVINO wherever it is installed."""

@@ -21,8 +21,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from audio.units import MODEL_RATE
 from pipeline import models
 from pipeline.engines import choices, overlap
@@ -266,6 +264,7 @@ class _Networks:
         # The "fast path" of the attention layers is the slower one here: 1.79 s against 1.99 s per segment.
         torch.backends.mha.set_fastpath_enabled(False)
         self._device = _device(torch, key.device)
+        self.elsewhere = self._device.type != "cpu"
         self._networks = [load_file(_file(name, key.folders)).to(self._device) for name in key.bag.files]
         self._cancelled: Cancelled = never
         for network in self._networks:
@@ -276,9 +275,10 @@ class _Networks:
             for module in network.modules():
                 module.register_forward_pre_hook(self._stop)
         self.sources = key.bag.sources
-        weights = np.array(key.bag.weights or [[1.0] * len(self.sources)] * len(self._networks), np.float32)
-        self._shares = weights / weights.sum(axis=0)
+        weights = torch.tensor(key.bag.weights or [[1.0] * len(self.sources)] * len(self._networks))
+        self._shares = (weights / weights.sum(dim=0)).to(self._device)[..., None, None]
         self._cast = key.precision == "bf16"
+        self._tf32 = key.precision == "auto"
         fixed = [float(n.segment) for n in self._networks if type(n).__name__ == "HTDemucs"]
         self.longest_s = min(float(n.segment) for n in self._networks)
         self.usual_s = min(fixed) if fixed else min(self.longest_s, _LONGEST_S)
@@ -313,16 +313,19 @@ class _Networks:
         """
         torch = self._torch
         lengths = self.heard(segment)
-        out = np.zeros((len(self.sources), *chunk.shape), np.float32)
         self._cancelled = cancelled
+        # Products in TF32 save a tenth of the time on a GPU that has it, and no stem is measurably worse for it.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self._tf32
         try:
             with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._cast):
                 heard = torch.from_numpy(chunk).to(self._device)[None]
+                total = torch.zeros((len(self.sources), *chunk.shape), device=self._device)
                 for network, length, share in zip(self._networks, lengths, self._shares, strict=True):
                     network.use_train_segment = not self._is_short(network, segment)
                     first = (chunk.shape[1] - length) // 2
-                    answer = network(heard[..., first : first + length])[0].float().cpu().numpy()
-                    out[..., first : first + length] += share[:, None, None] * answer
+                    answer = network(heard[..., first : first + length])[0]
+                    total[..., first : first + length] += share * answer.float()
+                out: Audio = total.cpu().numpy()
         except _Abandoned:
             return None
         except (RuntimeError, MemoryError) as error:
@@ -356,6 +359,7 @@ class _Segments:
     def __init__(self, shared: Shared[_Networks], length_s: float, share: float) -> None:
         self._shared = shared
         self.sources = shared.model.sources
+        self.elsewhere = shared.model.elsewhere
         self.segment = int(MODEL_RATE * length_s)
         self.stride = int((1 - share) * self.segment)
         self._padded = max(shared.model.heard(self.segment))

@@ -140,6 +140,7 @@ class _Htdemucs:
     sources = SOURCES
     segment = SEGMENT
     normalise = True
+    elsewhere = False
 
     def __init__(self, shared: Shared[Runtime], workers: int, share: float) -> None:
         self._shared = shared

@@ -14,8 +14,11 @@ Units: frames at 44.1 kHz; arrays float32 (channels, frames).
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Final, Protocol
 
 import numpy as np
@@ -62,6 +65,10 @@ class SegmentModel(Protocol):
     @property
     def normalise(self) -> bool:
         """Whether the model wants the mix with mean 0 and standard deviation 1."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the model computes on another processor than ours (a GPU): then it runs one segment ahead."""
 
     def padded(self, frames: int) -> int:
         """How many frames the model wants to hear to answer for `frames` in their middle."""
@@ -244,20 +251,38 @@ def separate(
     plan = Plan(grid, start_frame, done)
     pace = Pace()
     adder = _Adder(grid, model.sources)
+    closed = threading.Event()
+    ahead = ThreadPoolExecutor(1, "separation") if model.elsewhere else None
+
+    def begin() -> tuple[int, Callable[[], Audio | None]] | None:
+        """Choose a segment, and give it with what waits for its answer; None when all are done."""
+        k = plan.next(pace.aim(focus()))
+        if k is None:
+            return None
+        run = partial(
+            model.run, _chunk(mix, grid, k, model.padded(grid.length(k)), mean, scale),
+            lambda: closed.is_set() or cancelled(),
+        )  # fmt: skip
+        return k, (ahead.submit(run).result if ahead else run)
+
     try:
-        while not cancelled():
-            k = plan.next(pace.aim(focus()))
-            if k is None:
-                return
-            answer = model.run(_chunk(mix, grid, k, model.padded(grid.length(k)), mean, scale), cancelled)
+        running = begin()
+        while running is not None and not cancelled():
+            k, wait = running
+            answer = wait()
             if answer is None:
                 return
             plan.finish(k)
+            running = begin() if ahead else None
             trim = (answer.shape[-1] - grid.length(k)) // 2
             for start, sound in adder.add(k, answer[..., trim : trim + grid.length(k)], plan):
                 stop = start + sound.shape[-1]
                 yield Stretch(start, stop, settle(mix[:, start:stop], sound * np.float32(scale), model.sources))
+            running = running if ahead else begin()
     finally:
+        closed.set()
+        if ahead:
+            ahead.shutdown()
         adder.close()
 
 

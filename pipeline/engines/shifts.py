@@ -36,6 +36,7 @@ class Shifted:
         self._offsets = [round(self._span * number / (shifts - 1)) for number in range(shifts)]
         self.sources = model.sources
         self.normalise = model.normalise
+        self.elsewhere = model.elsewhere
         self.segment = model.segment - self._span
         self.stride = max(-(-self.segment // 2), int(self.segment * model.stride / model.segment))
 

@@ -76,6 +76,7 @@ class _Filters:
     sources = _SOURCES
     segment = stride = 1 << 18
     normalise = False
+    elsewhere = False
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

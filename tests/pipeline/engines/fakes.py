@@ -20,8 +20,8 @@ class FakeModel:
     sources = SOURCES
     normalise = True
 
-    def __init__(self, segment: int = 1000, stride: int = 750, context: int = 0) -> None:
-        self.segment, self.stride, self.context = segment, stride, context
+    def __init__(self, segment: int = 1000, stride: int = 750, context: int = 0, *, elsewhere: bool = False) -> None:
+        self.segment, self.stride, self.context, self.elsewhere = segment, stride, context, elsewhere
         self.runs = 0
         self.during: Callable[[], None] = lambda: None
 

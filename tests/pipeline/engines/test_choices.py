@@ -52,7 +52,7 @@ class Exact:
     """A model that answers the same wherever a segment begins."""
 
     sources = ("drums", "bass", "other", "vocals")
-    normalise = False
+    normalise = elsewhere = False
     segment, stride = 1000, 750
 
     def padded(self, frames: int) -> int:

@@ -1,5 +1,6 @@
 """Laws of the overlap-add scheduler: any order gives the same result, nothing is computed twice, sums are exact."""
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.engines.base import Audio, Stretch, never, nowhere
+from pipeline.engines.base import Audio, Cancelled, Stretch, never, nowhere
 from pipeline.engines.overlap import GRID, Grid, Halves, Plan, separate, settle
 from pipeline.errors import AudioRejected, ModelFailed
 from tests.pipeline.engines.fakes import SOURCES, FakeModel
@@ -56,12 +57,13 @@ def whole_file(mix: Audio, model: FakeModel) -> dict[str, Audio]:
     start=st.integers(-10, 9500),
     walk=st.lists(st.one_of(st.none(), st.integers(-5, 9500), st.lists(st.integers(0, 9500), max_size=3)), max_size=14),
     stride=st.sampled_from([500, 750, 990, 1000]),
+    elsewhere=st.booleans(),
 )
 def test_any_order_equals_the_whole_file_bit_for_bit(
-    frames: int, start: int, walk: list[int | list[int] | None], stride: int
+    frames: int, start: int, walk: list[int | list[int] | None], stride: int, elsewhere: bool
 ) -> None:
     mix = noise(frames)
-    model = FakeModel(stride=stride)
+    model = FakeModel(stride=stride, elsewhere=elsewhere)
     steps = iter(walk)
     stems, count = collect(separate(mix, model, start, lambda: next(steps, None), never), frames)
     assert (count == 1).all()
@@ -152,6 +154,42 @@ def test_a_cancel_within_a_segment_ends_it_without_a_stretch() -> None:
     model.during = cancel_now
     stretches = list(separate(noise(75_000), model, 0, nowhere, cancelled))
     assert len(stretches) == 2 and model.runs == 3
+
+
+def test_a_model_on_another_processor_runs_while_stems_are_taken_and_ends_with_them() -> None:
+    model = FakeModel(elsewhere=True)
+    begun, given_up = threading.Event(), threading.Event()
+    run = model.run
+
+    def slow(chunk: Audio, cancelled: Cancelled) -> Audio | None:
+        if model.runs == 0:
+            return run(chunk, cancelled)
+        begun.set()
+        while not cancelled():
+            given_up.wait(0.001)
+        given_up.set()
+        return None
+
+    model.run = slow  # type: ignore[method-assign]
+    stretches = separate(noise(5000), model, 0, nowhere, never)
+    assert next(stretches).start == 0
+    assert begun.wait(10)
+    stretches.close()  # type: ignore[attr-defined]
+    assert given_up.is_set()
+
+
+def test_a_fault_of_a_segment_ahead_comes_after_what_was_done_before_it() -> None:
+    model = FakeModel(elsewhere=True)
+
+    def fail() -> None:
+        if model.runs == 2:
+            raise ModelFailed("it fell over")
+
+    model.during = fail
+    stretches = separate(noise(5000), model, 0, nowhere, never)
+    assert next(stretches).start == 0
+    with pytest.raises(ModelFailed, match="fell over"):
+        next(stretches)
 
 
 def test_context_around_blocks_that_only_touch() -> None:
