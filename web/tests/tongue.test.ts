@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { filled } from '../src/lib/tongue.svelte';
-import { de } from '../src/lib/tongues/de';
-import { ja } from '../src/lib/tongues/ja';
+import { de, ja } from '../src/lib/tongues/books';
 
 const SOURCES = import.meta.glob<string>('../src/**/*.{svelte,ts}', { query: '?raw', import: 'default', eager: true });
 

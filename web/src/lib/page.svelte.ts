@@ -2,6 +2,7 @@
 
 import type { EngineStatus, LearnChangedMessage, Peer, Seconds, ServerMessage } from '../protocol';
 import { Listen } from '../audio/listen.svelte';
+import { Preview } from '../audio/preview.svelte';
 import * as api from './api';
 import { Batches } from './batches.svelte';
 import { Connection, type Link } from './connection';
@@ -13,6 +14,7 @@ import { Playlists } from './playlists.svelte';
 import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
+import { Takes } from './takes.svelte';
 import { Telemetry } from './telemetry';
 import { t } from './tongue.svelte';
 import { Traces } from './traces.svelte';
@@ -48,8 +50,10 @@ export class Page {
   readonly setlists = new Setlists();
   readonly traces = new Traces();
   readonly pulse = new Pulse();
+  readonly takes = new Takes();
   readonly playlists: Playlists;
   readonly listen: Listen;
+  readonly preview = new Preview((message) => this.toasts.say('error', message, t('Listen')));
   readonly show: Show;
   readonly #connection: Connection;
   #engineAt = 0;
@@ -153,6 +157,7 @@ export class Page {
         this.show.forget();
         this.telemetry.forget();
         this.listen.interrupted();
+        this.takes.forget();
         this.roundTripMs = 0;
         this.learnPath = '';
       }
@@ -199,6 +204,7 @@ export class Page {
         this.library.changed(message);
         this.insights.changed(message.track_id);
         this.traces.stemsChanged(message.track_id);
+        this.takes.changed(message.track_id);
         this.playlists.soon();
         break;
       case 'playlist':

@@ -1,8 +1,7 @@
 // What the page says, in the language of whoever looks at it. English stands in the code and is the key; the other
-// languages are one file each (`tongues/`), and a test fails where one lacks a sentence. The choice is kept in this browser.
+// languages stand in `tongues/`, and a test fails where one lacks a sentence. The choice is kept in this browser.
 
-import { de } from './tongues/de';
-import { ja } from './tongues/ja';
+import { de, ja } from './tongues/books';
 
 export const TONGUES = { en: 'English', de: 'Deutsch', ja: '日本語' } as const;
 export type Tongue = keyof typeof TONGUES;
