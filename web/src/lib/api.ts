@@ -259,17 +259,20 @@ export async function engines(): Promise<Engine[]> {
   });
 }
 
-export async function waveform(id: string): Promise<ArrayBuffer> {
-  const answer = await fetch(`/api/tracks/${encodeURIComponent(id)}/waveform`, { credentials: 'same-origin' });
+/** Fetch a file. Raises ApiError, also where nobody answers. */
+export async function file(path: string, stop?: AbortSignal): Promise<Response> {
+  const answer = await fetch(path, { credentials: 'same-origin', ...(stop && { signal: stop }) }).catch((error: unknown) => {
+    if (stop?.aborted) throw error;
+    throw new ApiError(0, 'offline', 'The server cannot be reached.');
+  });
   if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
-  return answer.arrayBuffer();
+  return answer;
 }
 
-export async function stemShape(id: string): Promise<ArrayBuffer> {
-  const answer = await fetch(`/api/stems/${encodeURIComponent(id)}/waveform`, { credentials: 'same-origin' });
-  if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
-  return answer.arrayBuffer();
-}
+export const waveform = async (id: string): Promise<ArrayBuffer> =>
+  (await file(`/api/tracks/${encodeURIComponent(id)}/waveform`)).arrayBuffer();
+export const stemShape = async (id: string): Promise<ArrayBuffer> =>
+  (await file(`/api/stems/${encodeURIComponent(id)}/waveform`)).arrayBuffer();
 
 /** A track that goes with another, and how well, 0 to 1. */
 export interface Match {

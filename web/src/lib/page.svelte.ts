@@ -11,6 +11,7 @@ import { Insights } from './insight.svelte';
 import { Library, sentence } from './library.svelte';
 import { Pulse } from './pulse.svelte';
 import { Playlists } from './playlists.svelte';
+import { Rehearsal } from './rehearsal.svelte';
 import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
@@ -54,6 +55,7 @@ export class Page {
   readonly playlists: Playlists;
   readonly listen: Listen;
   readonly preview = new Preview((message) => this.toasts.say('error', message, t('Listen')));
+  readonly rehearsal = new Rehearsal(this.preview);
   readonly show: Show;
   readonly #connection: Connection;
   #engineAt = 0;

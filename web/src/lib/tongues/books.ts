@@ -2,13 +2,14 @@
 
 import { de as german } from './de';
 import { ja as japanese } from './ja';
+import { SETLIST } from './setlist';
 import { TAKES } from './takes';
 
 /** Sentences by their English one: German, Japanese. */
 export type Pairs = Readonly<Record<string, readonly [de: string, ja: string]>>;
 export type Book = Readonly<Record<string, string>>;
 
-const FAMILIES: readonly Pairs[] = [TAKES];
+const FAMILIES: readonly Pairs[] = [SETLIST, TAKES];
 
 function book(old: Book, place: 0 | 1): Book {
   const found: Record<string, string> = { ...old };
