@@ -172,11 +172,12 @@ async def _point(call: Call, number: int, entry: Entry) -> SetlistPoint:
 
 async def setlist_transition(call: Call) -> Response:
     """Play the seconds around going over into an entry, in a process beside the show, and send them."""
-    shelf, name, entry = _shelf(call), _name(call), int(call.request.path_params["entry"])
+    shelf, name, number = _shelf(call), _name(call), str(call.request.path_params["entry"])
+    entry = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 0
     found = await anyio.to_thread.run_sync(shelf.find, name)
     setlist = await anyio.to_thread.run_sync(shelf.read, name)
     if not 2 <= entry <= len(setlist.entries):
-        raise NotFound(f"Nothing goes over into entry {entry} of this setlist")
+        raise NotFound(f"Nothing goes over into entry {number[:20]} of this setlist")
     library = call.services.library
     folder = await library.workplace.new_scratch()
     drop = partial(library.workplace.drop_scratch, folder)
@@ -262,7 +263,7 @@ ROWS: Final = (
     Row("DELETE", "/api/setlists/{name:str}", delete_setlist, "Remove a setlist", status=204, tag="show"),
     Row("GET", "/api/setlists/{name:str}/arc", setlist_arc, "Tempo, key and energy of a setlist's tracks, in its order",
         list[SetlistPoint], tag="show"),
-    Row("GET", "/api/setlists/{name:str}/transition/{entry:int}", setlist_transition,
+    Row("GET", "/api/setlists/{name:str}/transition/{entry}", setlist_transition,
         "Hear how a setlist goes over into an entry", media="audio/flac", rate="heavy", tag="show"),
     Row("POST", "/api/setlists/{name:str}/check", check_setlist, "What a setlist lacks to be played", list[Lack],
         SetlistQueue, tag="show"),

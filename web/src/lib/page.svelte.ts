@@ -19,6 +19,7 @@ import { Takes } from './takes.svelte';
 import { Telemetry } from './telemetry';
 import { t } from './tongue.svelte';
 import { Traces } from './traces.svelte';
+import { Undo } from './undo.svelte';
 import { Toasts, level } from './toasts.svelte';
 
 /** The engine's numbers are redrawn this often; its meters are drawn from `telemetry` instead. */
@@ -45,6 +46,7 @@ export class Page {
   readonly ready = new SvelteMap<string, [number, number][]>();
   readonly telemetry = new Telemetry();
   readonly toasts = new Toasts();
+  readonly undo = new Undo((error, what) => this.failed(error, what));
   readonly library: Library;
   readonly batches = new Batches();
   readonly insights = new Insights();

@@ -2,6 +2,7 @@
 
 import { de as german } from './de';
 import { ja as japanese } from './ja';
+import { LIBRARY } from './library';
 import { SETLIST } from './setlist';
 import { TAKES } from './takes';
 
@@ -9,7 +10,7 @@ import { TAKES } from './takes';
 export type Pairs = Readonly<Record<string, readonly [de: string, ja: string]>>;
 export type Book = Readonly<Record<string, string>>;
 
-const FAMILIES: readonly Pairs[] = [SETLIST, TAKES];
+const FAMILIES: readonly Pairs[] = [LIBRARY, SETLIST, TAKES];
 
 function book(old: Book, place: 0 | 1): Book {
   const found: Record<string, string> = { ...old };
