@@ -3,6 +3,8 @@
 import type { Pairs } from './books';
 
 export const LIBRARY: Pairs = {
+  Tracks: ['Stücke', '曲'],
+  'Tracks of {name}': ['Stücke von {name}', '{name} の曲'],
   Filter: ['Filter', '絞り込み'],
   'By energy': ['Nach Energie', 'エネルギー順'],
   'Filters of the library': ['Filter der Bibliothek', 'ライブラリの絞り込み'],
