@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { filled } from '../src/lib/tongue.svelte';
 import { de, ja } from '../src/lib/tongues/books';
+import { SHORTCUTS } from '../src/lib/shortcuts';
+import { TOURS } from '../src/lib/tour.svelte';
 
 const SOURCES = import.meta.glob<string>('../src/**/*.{svelte,ts}', { query: '?raw', import: 'default', eager: true });
 
@@ -10,6 +12,8 @@ function sentences(): Set<string> {
   for (const text of Object.values(SOURCES)) {
     for (const match of text.matchAll(/\bt\(\s*'((?:[^'\\]|\\.)*)'/g)) found.add((match[1] ?? '').replaceAll("\\'", "'"));
   }
+  for (const step of Object.values(TOURS).flat()) found.add(step.title).add(step.text);
+  for (const { deed } of SHORTCUTS) found.add(deed);
   return found;
 }
 const holes = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map((found) => found[1] ?? '').sort();

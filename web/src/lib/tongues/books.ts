@@ -5,12 +5,13 @@ import { ja as japanese } from './ja';
 import { LIBRARY } from './library';
 import { SETLIST } from './setlist';
 import { TAKES } from './takes';
+import { TOUR } from './tour';
 
 /** Sentences by their English one: German, Japanese. */
 export type Pairs = Readonly<Record<string, readonly [de: string, ja: string]>>;
 export type Book = Readonly<Record<string, string>>;
 
-const FAMILIES: readonly Pairs[] = [LIBRARY, SETLIST, TAKES];
+const FAMILIES: readonly Pairs[] = [LIBRARY, SETLIST, TAKES, TOUR];
 
 function book(old: Book, place: 0 | 1): Book {
   const found: Record<string, string> = { ...old };
