@@ -59,3 +59,8 @@ export function t(sentence: string, values: Readonly<Record<string, string | num
   const found = voice.tongue === 'en' ? sentence : (BOOKS[voice.tongue][sentence] ?? sentence);
   return filled(found, values);
 }
+
+/** Whether the chosen language has the sentence; English has every one. */
+export function knows(sentence: string): boolean {
+  return voice.tongue !== 'en' && sentence in BOOKS[voice.tongue];
+}
