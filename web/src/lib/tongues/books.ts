@@ -4,6 +4,7 @@ import { de as german } from './de';
 import { ja as japanese } from './ja';
 import { DECK_CONTROLS } from './deck_controls';
 import { LIBRARY } from './library';
+import { PANELS } from './panels';
 import { SETLIST } from './setlist';
 import { SETTINGS } from './settings';
 import { SHOW_CONTROLS } from './show_controls';
@@ -14,7 +15,7 @@ import { TOUR } from './tour';
 export type Pairs = Readonly<Record<string, readonly [de: string, ja: string]>>;
 export type Book = Readonly<Record<string, string>>;
 
-const FAMILIES: readonly Pairs[] = [DECK_CONTROLS, LIBRARY, SETLIST, SETTINGS, SHOW_CONTROLS, TAKES, TOUR];
+const FAMILIES: readonly Pairs[] = [DECK_CONTROLS, LIBRARY, PANELS, SETLIST, SETTINGS, SHOW_CONTROLS, TAKES, TOUR];
 
 function book(old: Book, place: 0 | 1): Book {
   const found: Record<string, string> = { ...old };
