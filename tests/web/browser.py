@@ -100,7 +100,7 @@ class Browser:
         """Open `url` in a context of its own and wait until the page has the show.
 
         A link with a login token logs in. `secure=False` takes a certificate nobody vouches for; `calm` asks for
-        reduced motion; `script` runs in the page before anything else; `tour` is for somebody who was never here before.
+        reduced motion; `script` runs in the page before anything else; `tour` comes for the first time.
         """
         context = self._browser.new_context(
             viewport={"width": width, "height": height},
