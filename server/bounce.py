@@ -29,18 +29,24 @@ from server.settings import Settings
 
 def bounce(settings: Settings, named: argparse.Namespace) -> int:
     """Render the script that the command line names; return the exit status."""
+    from server.passage import render_transition
     from server.render import render
 
     with _library(settings) as resolver:
-        rendered = render(
-            named.script,
-            named.output,
-            seconds=named.seconds,
-            rate=named.rate,
-            block=named.block,
-            bus=named.bus,
-            resolver=resolver,
-        )
+        if named.transition is not None:
+            rendered = render_transition(
+                named.script, named.output, named.transition, rate=named.rate, block=named.block, resolver=resolver
+            )
+        else:
+            rendered = render(
+                named.script,
+                named.output,
+                seconds=named.seconds,
+                rate=named.rate,
+                block=named.block,
+                bus=named.bus,
+                resolver=resolver,
+            )
     for warning in rendered.warnings:
         print(f"note: {warning}", file=sys.stderr)
     print(f"{rendered.path}: {rendered.seconds:.2f} s at {rendered.rate} Hz, peak {rendered.peak:.3f}")

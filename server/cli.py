@@ -78,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--rate", type=int, default=48_000, help="Hz (default 48000)")
     render.add_argument("--block", type=int, default=128, help="frames per block (default 128)")
     render.add_argument("--bus", default="master", choices=("master", *BUSES), help="what to write (default master)")
+    render.add_argument(
+        "--transition",
+        type=int,
+        default=None,
+        metavar="ENTRY",
+        help="only the seconds in which a setlist goes over into ENTRY",
+    )
     _add_data(render)
 
     worker = commands.add_parser("worker", help="run workers for separation and analysis")

@@ -41,6 +41,7 @@ from server.session.hearing import fact_of
 from server.session.intent import Intent, Refused
 from server.session.records import records
 from server.session.script import Problem, ScriptRejected, TimedIntent, read_log
+from server.session.setlist import Entry, Setlist
 from server.session.setlist_file import read_setlist
 from server.session.setlist_state import Planned
 from server.session.setlist_timing import TICK_S
@@ -148,6 +149,10 @@ class _House:
             del self._recent[next(iter(self._recent))]
         return found
 
+    def entries(self, setlist: Setlist) -> tuple[Entry, ...]:
+        """Return what of a setlist is played."""
+        return setlist.entries
+
     def setlist(self, name: str, *, endless: bool) -> SetlistOpened:
         """Return the setlist called `name`, beside the script, every track of it found; `endless` lets it wait for a
         performer. Raises ScriptRejected."""
@@ -156,7 +161,7 @@ class _House:
             path = path.with_name(path.name + ".toml")
         setlist = read_setlist(path)
         problems, planned = [], []
-        for entry in setlist.entries:
+        for entry in self.entries(setlist):
             found = self.get(entry.track, entry.line)
             length = found.frames / self._rate
             start = entry.start.number + entry.start.by if entry.start.kind == "seconds" else 0.0

@@ -9,13 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from server.errors import NotFound
 from server.http.answers import json_answer
-from server.http.files import send_file, send_zip
+from server.http.files import SentOnce, send_file, send_zip
 from server.http.table import Call, Row
 from server.library.exports import Exports
 from server.library.records import StoredFile
@@ -51,32 +49,13 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: str = "m3u8"
 
 
-class _SentOnce(Response):
-    """A response whose file goes when it was sent, or could not be."""
-
-    def __init__(self, inner: Response, drop: Callable[[], Awaitable[None]]) -> None:
-        self._inner = inner
-        self._drop = drop
-
-    @property
-    def headers(self) -> MutableHeaders:
-        """Those of the response inside."""
-        return self._inner.headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._inner(scope, receive, send)
-        finally:
-            await self._drop()
-
-
 def _exports(call: Call) -> Exports:
     return Exports(call.services.library, call.services.version)
 
 
 async def _send(call: Call, made: Awaitable[StoredFile]) -> Response:
     file = await made
-    return _SentOnce(send_file(call.request, file, download=True), lambda: _exports(call).drop(file))
+    return SentOnce(send_file(call.request, file, download=True), lambda: _exports(call).drop(file))
 
 
 def _wanted(call: Call) -> str:

@@ -14,8 +14,10 @@ from typing import Final
 from urllib.parse import quote
 
 import anyio.to_thread
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from server.errors import ServerError
 from server.library.records import StoredFile
@@ -42,6 +44,25 @@ def send_file(request: Request, file: StoredFile, *, download: bool = False) -> 
     kind = "attachment" if download else "inline"
     headers["Content-Disposition"] = f"{kind}; filename*=UTF-8''{quote(file.name)}"
     return FileResponse(file.path, headers=headers, media_type=file.media_type)
+
+
+class SentOnce(Response):
+    """A response whose file goes when it was sent, or could not be."""
+
+    def __init__(self, inner: Response, drop: Callable[[], Awaitable[None]]) -> None:
+        self._inner = inner
+        self._drop = drop
+
+    @property
+    def headers(self) -> MutableHeaders:
+        """Those of the response inside."""
+        return self._inner.headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._inner(scope, receive, send)
+        finally:
+            await self._drop()
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -18,7 +18,7 @@ from server.http.files import send_file
 from server.http.table import Call, Row
 from server.http.upload import receive_upload, while_connected
 from server.library.playlists import PlaylistChange
-from server.library.records import Page, Playlist, Track, TrackChange
+from server.library.records import Genre, Page, Playlist, Track, TrackChange
 
 _OPEN: Final = ("queued", "downloading", "processing")
 
@@ -32,8 +32,18 @@ class OnADeck(Conflict):
 async def list_tracks(call: Call) -> Page:
     query: shapes.TrackQuery = call.query
     return await call.services.library.tracks(
-        call.user_id, q=query.q, sort=query.sort, status=query.status, limit=query.limit, cursor=query.cursor
+        call.user_id,
+        q=query.q,
+        sort=query.sort,
+        status=query.status,
+        only=query,
+        limit=query.limit,
+        cursor=query.cursor,
     )
+
+
+async def list_genres(call: Call) -> list[Genre]:
+    return await call.services.library.genres(call.user_id)
 
 
 async def upload_track(call: Call) -> Response:
@@ -180,6 +190,7 @@ BYTES: Final = "application/octet-stream"
 
 ROWS: Final = (
     Row("GET", "/api/tracks", list_tracks, "Search and list tracks", Page, query=shapes.TrackQuery),
+    Row("GET", "/api/genres", list_genres, "Genres of the library, the most frequent first", list[Genre]),
     Row("POST", "/api/tracks", upload_track, "Import an audio file", Track, status=201, upload=True),
     Row("GET", "/api/tracks/{id}", get_track, "One track with jobs, stems and analysis", Track),
     Row("PATCH", "/api/tracks/{id}", change_track, "Edit a track's words", Track, body=TrackChange),

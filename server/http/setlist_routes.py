@@ -6,21 +6,36 @@ Owner: one request each. Setlists are of the whole show, so they are the owner's
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import anyio
 import anyio.to_thread
 import msgspec
+from starlette.responses import Response
 
-from server.errors import NotAllowed, NotFound
+from audio.children import command, environment
+from server.errors import BadRequest, NotAllowed, NotFound
 from server.http import shapes
+from server.http.files import SentOnce, send_file
 from server.http.table import Call, Row
+from server.library.records import StoredFile
 from server.session.script import Problem, ScriptRejected
 from server.session.setlist import Entry, Setlist
 from server.session.setlist_file import setlist_of
 from server.setlist_check import Lack, lacks
 from server.setlists import Shelf, Shelved
+
+TRANSITION_S: Final = 120.0
+"""Nobody waits longer to hear how a transition sounds."""
+
+
+class CannotPreview(BadRequest):
+    """This transition cannot be played."""
+
+    code = "cannot_preview"
 
 
 class SetlistFault(msgspec.Struct, frozen=True):
@@ -155,6 +170,36 @@ async def _point(call: Call, number: int, entry: Entry) -> SetlistPoint:
     return SetlistPoint(number, None, entry.track, "", 0.0, None, planned, None, None, entry.key, None)
 
 
+async def setlist_transition(call: Call) -> Response:
+    """Play the seconds around going over into an entry, in a process beside the show, and send them."""
+    shelf, name, number = _shelf(call), _name(call), str(call.request.path_params["entry"])
+    entry = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 0
+    found = await anyio.to_thread.run_sync(shelf.find, name)
+    setlist = await anyio.to_thread.run_sync(shelf.read, name)
+    if not 2 <= entry <= len(setlist.entries):
+        raise NotFound(f"Nothing goes over into entry {number[:20]} of this setlist")
+    library = call.services.library
+    folder = await library.workplace.new_scratch()
+    drop = partial(library.workplace.drop_scratch, folder)
+    try:
+        out = folder / "transition.flac"
+        order = command("server", "render", str(found.path), "-o", str(out), "--transition", str(entry),
+                        "--block", "512", "--data", str(library.storage.data))  # fmt: skip
+        with anyio.fail_after(TRANSITION_S):
+            done = await anyio.run_process(order, env=environment(), check=False)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().rpartition("alchemy render: ")
+            raise CannotPreview(said[2]) if said[1] else CannotPreview()
+    except TimeoutError as late:
+        await drop()
+        raise CannotPreview("It took too long to play this transition; the machine is busy") from late
+    except BaseException:
+        await drop()
+        raise
+    file = StoredFile(out, "audio/flac", f'"{folder.name}"', f"{found.name} {entry}.flac", immutable=False)
+    return SentOnce(send_file(call.request, file), drop)
+
+
 async def check_text(call: Call) -> list[Lack]:
     """Tell what a text lacks, without keeping it."""
     _owner_only(call)
@@ -218,6 +263,8 @@ ROWS: Final = (
     Row("DELETE", "/api/setlists/{name:str}", delete_setlist, "Remove a setlist", status=204, tag="show"),
     Row("GET", "/api/setlists/{name:str}/arc", setlist_arc, "Tempo, key and energy of a setlist's tracks, in its order",
         list[SetlistPoint], tag="show"),
+    Row("GET", "/api/setlists/{name:str}/transition/{entry}", setlist_transition,
+        "Hear how a setlist goes over into an entry", media="audio/flac", rate="heavy", tag="show"),
     Row("POST", "/api/setlists/{name:str}/check", check_setlist, "What a setlist lacks to be played", list[Lack],
         SetlistQueue, tag="show"),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from server.errors import BadRequest
 from server.jobs.batches import Batch, BatchKind
 from server.jobs.history import Attempt
 from server.jobs.job import Job, Kind
+from server.library.filters import Filter
 from server.library.records import Analysis, PlaylistRow, Stem
 from server.marks import Grid, HotCue, Marks
 from server.protocol import Peer, Value
@@ -24,8 +25,9 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A body or a query."""
 
 
-class TrackQuery(Strict, frozen=True):
-    """`GET /api/tracks`: every word of `q` is in title, artist or album; `sort` is a field, `-` in front for down."""
+class TrackQuery(Filter, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`GET /api/tracks`: every word of `q` is in title, artist or album; `sort` is a field, `-` in front for down; the
+    rest is what a track must be."""
 
     q: str = ""
     sort: str = "-inserted_at"

@@ -39,6 +39,9 @@ ORDERS: Final = {
     "duration": Order("coalesce(t.duration, 0)", float),
     "bpm": Order("coalesce(t.bpm, 0)", float),
     "key": Order("coalesce(t.key, '')", str),
+    "energy": Order(
+        "coalesce((SELECT r.energy FROM analysis_results r WHERE r.track_id = t.id AND r.chosen), 0)", float
+    ),
 }
 
 

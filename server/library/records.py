@@ -141,6 +141,13 @@ class Track(msgspec.Struct, frozen=True):
 SHARED_FIELDS = tuple(name for name in Track.__struct_fields__ if name in TrackRow.__struct_fields__)
 
 
+class Genre(msgspec.Struct, frozen=True):
+    """A genre and how many tracks have it."""
+
+    name: str
+    tracks: int
+
+
 class Page(msgspec.Struct, frozen=True):
     """A stretch of a list of tracks; `cursor` asks for the next, None at the end."""
 

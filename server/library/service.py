@@ -22,11 +22,12 @@ from server.db import Database
 from server.errors import NotFound, ServerError
 from server.library import arrivals, banks, files, finding, marks, own_stems, practice, stem_sweep, takes, tracks
 from server.library.decoder import Decoder
+from server.library.filters import NOTHING, Filter
 from server.library.importing import Imported, Importing
 from server.library.pages import DEFAULT_LIMIT, Sorting
 from server.library.playlists import Playlists
 from server.library.practice import LogEntry, Progress
-from server.library.records import Analysis, Page, PcmSource, Stem, StoredFile, Track, TrackChange
+from server.library.records import Analysis, Genre, Page, PcmSource, Stem, StoredFile, Track, TrackChange
 from server.library.similar import Similar
 from server.library.stem_shape import StemShapes
 from server.library.storage import TRACKS, Storage
@@ -178,13 +179,18 @@ class Library:
         q: str = "",
         sort: str = "-inserted_at",
         status: str = "",
+        only: Filter = NOTHING,
         limit: int = DEFAULT_LIMIT,
         cursor: str = "",
     ) -> Page:
         """Return a page of tracks. Raises BadRequest, CursorRejected."""
         return await tracks.page(
-            self._db, user_id, q=q, sorting=Sorting.parse(sort), status=status, limit=limit, cursor=cursor
+            self._db, user_id, q=q, sorting=Sorting.parse(sort), status=status, only=only, limit=limit, cursor=cursor
         )
+
+    async def genres(self, user_id: int) -> list[Genre]:
+        """Return the genres of a user's tracks, the most frequent first."""
+        return await tracks.genres(self._db, user_id)
 
     async def stems(self, track_id: UUID, user_id: int) -> list[Stem]:
         """Return every complete stem of a track, all versions. Raises NotFound."""

@@ -14,11 +14,13 @@ import msgspec
 
 from server.db import Database, Queries
 from server.errors import BadRequest, NotFound
+from server.library.filters import NOTHING, Filter
 from server.library.pages import LARGEST_LIMIT, Sorting, read_cursor, write_cursor
 from server.library.records import (
     SHARED_FIELDS,
     TRACK_COLUMNS,
     Analysis,
+    Genre,
     JobSummary,
     Page,
     Stem,
@@ -68,9 +70,17 @@ async def by_ids(db: Queries, track_ids: Sequence[UUID], user_id: int) -> dict[U
 
 
 async def page(
-    db: Queries, user_id: int, *, q: str = "", sorting: Sorting, status: str = "", limit: int, cursor: str = ""
+    db: Queries,
+    user_id: int,
+    *,
+    q: str = "",
+    sorting: Sorting,
+    status: str = "",
+    only: Filter = NOTHING,
+    limit: int,
+    cursor: str = "",
 ) -> Page:
-    """Return a page of a user's tracks that hold every word of `q` in title, artist or album.
+    """Return a page of a user's tracks that hold every word of `q` in title, artist or album, and are as `only` says.
 
     Raises BadRequest, CursorRejected.
     """
@@ -89,6 +99,7 @@ async def page(
     if status:
         args.append(status)
         where.append(f"{_NEWEST_STATUS} = ${len(args)}")
+    where += only.conditions(args)
     condition = " AND ".join(where)
     total = await db.value(f"SELECT count(*) FROM tracks t WHERE {condition}", *args)
     if cursor:
@@ -106,6 +117,16 @@ async def page(
     rows = rows[:limit]
     following = write_cursor(sorting, rows[-1].sort_value, rows[-1].id) if more else None
     return Page(tuple(await _complete(db, rows, features=False)), total, following)
+
+
+async def genres(db: Queries, user_id: int) -> list[Genre]:
+    """Return the genres of a user's tracks, the most frequent first; spelling them large or small is no difference."""
+    return await db.all(
+        Genre,
+        "SELECT min(genre) AS name, count(*)::int AS tracks FROM tracks WHERE user_id = $1 AND genre <> '' "
+        "GROUP BY lower(genre) ORDER BY count(*) DESC, lower(genre) LIMIT 300",
+        user_id,
+    )
 
 
 def _like(word: str) -> str:

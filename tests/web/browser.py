@@ -95,12 +95,12 @@ class Browser:
 
     def open_page(
         self, url: str, *, width: int = 1440, height: int = 900, touch: bool = False, calm: bool = False,
-        wait: bool = True, secure: bool = True, script: str = "",
+        wait: bool = True, secure: bool = True, script: str = "", tour: bool = False,
     ) -> Page:  # fmt: skip
         """Open `url` in a context of its own and wait until the page has the show.
 
         A link with a login token logs in. `secure=False` takes a certificate nobody vouches for; `calm` asks for
-        reduced motion; `script` runs in the page before anything else.
+        reduced motion; `script` runs in the page before anything else; `tour` comes for the first time.
         """
         context = self._browser.new_context(
             viewport={"width": width, "height": height},
@@ -111,6 +111,8 @@ class Browser:
         context.set_default_timeout(TIMEOUT_MS)
         self._contexts.append(context)
         page = context.new_page()
+        if not tour:
+            page.add_init_script("localStorage.setItem('toured', '1')")
         if script:
             page.add_init_script(script)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -209,7 +209,7 @@ def test_a_job_is_cancelled_and_a_failed_one_retried(browser: Browser, server: R
     expect(broken).to_contain_text("4 stems")
 
 
-def test_a_track_is_deleted_only_after_a_question(browser: Browser, server: RunningMock) -> None:
+def test_a_track_is_deleted_only_after_a_question_and_can_be_taken_back(browser: Browser, server: RunningMock) -> None:
     page = browser.open_page(server.url)
     rows = page.get_by_role("list", name="Tracks").get_by_role("listitem")
     before = rows.count()
@@ -218,6 +218,14 @@ def test_a_track_is_deleted_only_after_a_question(browser: Browser, server: Runn
     expect(rows).to_have_count(before)
     page.get_by_role("button", name="Delete Paper Lanterns").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(rows).to_have_count(before - 1)
+    page.get_by_role("button", name="Undo").click()
+    expect(rows).to_have_count(before)
+    assert any(track.title == "Paper Lanterns" for track in server.mock.tracks.values())
+    page.get_by_role("button", name="Delete Paper Lanterns").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.get_by_role("button", name="Leave it so").click()
     expect(rows).to_have_count(before - 1)
     assert not any(track.title == "Paper Lanterns" for track in server.mock.tracks.values())
 

@@ -131,6 +131,8 @@ def test_a_playlist_is_renamed_searched_and_deleted_after_a_question(browser: Br
     page.get_by_role("button", name="Delete playlist").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("list", name="Tracks", exact=True)).to_contain_text("Night Bus Home")
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.get_by_role("button", name="Leave it so").click()
     assert [one.name for one in server.mock.playlists.all.values()] == ["Warm-up for a very long evening by the sea"]
 
 

@@ -193,7 +193,9 @@ def test_the_stage_shows_what_plays(browser: Browser, server: RunningMock) -> No
     set_control(server, "/deck/2/load", track_id(server, "Paper"))
     page = browser.open_page(server.url + "#stage", wait=False)
     set_control(server, "/deck/2/play", 1)
-    expect(page.get_by_role("region", name="Stage screen").get_by_role("heading", name="Paper Lanterns")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Stage screen").get_by_role("heading", name="Paper Lanterns")
+    ).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("navigation", name="Views")).to_be_visible()
 

@@ -16,6 +16,8 @@ describe('format', () => {
     [NaN, false, '–:––'],
   ])('time(%f, %s) is %s', (seconds, tenths, text) => expect(format.time(seconds, tenths)).toBe(text));
 
+  it.each([[75.2, '1:16'], [9.96, '10.0'], [9.94, '9.9'], [0, '0.0'], [-1, '0.0']])('countdown(%f) is %s', (seconds, text) => expect(format.countdown(seconds)).toBe(text));
+
   it('writes gains, rates and sides', () => {
     expect(format.gain(1)).toBe('0.0 dB');
     expect(format.gain(0.5)).toBe('-6.0 dB');

@@ -93,3 +93,23 @@ async def test_only_the_owner(other: httpx2.AsyncClient, stranger: httpx2.AsyncC
         assert (await client.put(URL, json={"text": GOOD})).status_code == status
         assert (await client.delete(URL)).status_code == status
         assert (await client.post("/api/setlists", json={"text": GOOD})).status_code == status
+
+
+async def test_a_transition_is_played_to_be_heard_and_nothing_is_left(
+    api: httpx2.AsyncClient, parts: Parts, tmp_path: Path
+) -> None:
+    parts.setlists.folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        write_wav(parts.setlists.folder / f"{name}.wav", seconds=2.0)
+    text = '[[entry]]\ntrack = "one.wav"\n[[entry]]\ntrack = "two.wav"\ntransition = "fade"\nseconds = 1\n'
+    assert (await api.put(URL, json={"text": text})).status_code == 200
+    answer = await api.get(f"{URL}/transition/2")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "audio/flac" and answer.content[:4] == b"fLaC"
+    assert not list((tmp_path / "data").glob("**/transition.flac"))
+    assert (await api.get(f"{URL}/transition/1")).status_code == 404
+    assert (await api.get(f"{URL}/transition/3")).status_code == 404
+    assert (await api.get("/api/setlists/none/transition/2")).status_code == 404
+    (parts.setlists.folder / "two.wav").write_bytes(b"no music")
+    error = (await api.get(f"{URL}/transition/2")).json()["error"]
+    assert error["code"] == "cannot_preview" and "two.wav" in error["message"]

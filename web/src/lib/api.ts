@@ -51,6 +51,8 @@ export interface Recording {
 export interface TrackPage {
   tracks: Track[];
   cursor: string | null;
+  /** How many there are on all pages. */
+  total: number;
 }
 
 /** A separation engine; `reason` says why it cannot run here, empty where it can. */
@@ -196,7 +198,11 @@ export async function call(method: string, path: string, body?: unknown): Promis
     throw new ApiError(0, 'offline', 'The server cannot be reached.');
   }
   const content: unknown = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) throw errorOf(answer.status, content);
+  if (!answer.ok) {
+    const error = errorOf(answer.status, content);
+    error.retryAfterS = Number(answer.headers.get('Retry-After')) || 0;
+    throw error;
+  }
   return content;
 }
 
@@ -207,15 +213,19 @@ export async function controls(): Promise<Map<string, Control>> {
   return new Map(read.map((row) => [row.path, row]));
 }
 
-export async function tracks(query: string, cursor: string | null, sort = '-inserted_at', status = ''): Promise<TrackPage> {
-  const asked = new URLSearchParams({ limit: '100', sort });
-  if (status) asked.set('status', status);
+/** A page of the library; `more` are further wishes, as the server names them. */
+export async function tracks(query: string, cursor: string | null, sort = '-inserted_at', more: Readonly<Record<string, string>> = {}): Promise<TrackPage> {
+  const asked = new URLSearchParams({ limit: '100', sort, ...more });
   if (query) asked.set('q', query);
   if (cursor) asked.set('cursor', cursor);
   const found = await call('GET', `/api/tracks?${asked}`);
   const rows = Array.isArray(found) ? found : list(map(found)['tracks']);
-  return { tracks: rows.map(asTrack), cursor: text(map(found)['cursor']) || null };
+  return { tracks: rows.map(asTrack), cursor: text(map(found)['cursor']) || null, total: number(map(found)['total']) };
 }
+
+/** The genres of the library, the most frequent first. */
+export const genres = async (): Promise<{ name: string; tracks: number }[]> =>
+  list(await call('GET', '/api/genres')).map(map).map((row) => ({ name: line(row['name']), tracks: number(row['tracks']) }));
 
 export async function track(id: string): Promise<Track> {
   return asTrack(await call('GET', `/api/tracks/${encodeURIComponent(id)}`));
@@ -259,17 +269,20 @@ export async function engines(): Promise<Engine[]> {
   });
 }
 
-export async function waveform(id: string): Promise<ArrayBuffer> {
-  const answer = await fetch(`/api/tracks/${encodeURIComponent(id)}/waveform`, { credentials: 'same-origin' });
+/** Fetch a file. Raises ApiError, also where nobody answers. */
+export async function file(path: string, stop?: AbortSignal): Promise<Response> {
+  const answer = await fetch(path, { credentials: 'same-origin', ...(stop && { signal: stop }) }).catch((error: unknown) => {
+    if (stop?.aborted) throw error;
+    throw new ApiError(0, 'offline', 'The server cannot be reached.');
+  });
   if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
-  return answer.arrayBuffer();
+  return answer;
 }
 
-export async function stemShape(id: string): Promise<ArrayBuffer> {
-  const answer = await fetch(`/api/stems/${encodeURIComponent(id)}/waveform`, { credentials: 'same-origin' });
-  if (!answer.ok) throw errorOf(answer.status, await answer.json().catch(() => null));
-  return answer.arrayBuffer();
-}
+export const waveform = async (id: string): Promise<ArrayBuffer> =>
+  (await file(`/api/tracks/${encodeURIComponent(id)}/waveform`)).arrayBuffer();
+export const stemShape = async (id: string): Promise<ArrayBuffer> =>
+  (await file(`/api/stems/${encodeURIComponent(id)}/waveform`)).arrayBuffer();
 
 /** A track that goes with another, and how well, 0 to 1. */
 export interface Match {

@@ -2,6 +2,7 @@
 // Travel follows control/travel.py, so that a fader here and a hardware fader stand at the same height.
 
 import type { Value } from '../protocol';
+import { described } from './describe';
 
 export interface Control {
   path: string;
@@ -12,7 +13,8 @@ export interface Control {
   default: Value | null;
   choices: string[];
   curve: string;
-  description: string;
+  /** What it is, in the language of the page. */
+  readonly description: string;
 }
 
 export const DECKS = [1, 2, 3, 4] as const;
@@ -67,8 +69,9 @@ export function asControl(row: unknown): Control | null {
   const text = (name: string, otherwise: string): string =>
     typeof found[name] === 'string' ? found[name] : otherwise;
   const choices = Array.isArray(found['choices']) ? found['choices'].map(String) : [];
+  const [path, english] = [found['path'], text('description', '')];
   return {
-    path: found['path'],
+    path,
     kind: found['kind'],
     unit: text('unit', ''),
     min: number('min'),
@@ -76,6 +79,8 @@ export function asControl(row: unknown): Control | null {
     default: (found['default'] as Value | null | undefined) ?? null,
     choices,
     curve: text('curve', 'linear'),
-    description: text('description', ''),
+    get description(): string {
+      return described(path, english);
+    },
   };
 }

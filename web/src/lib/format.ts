@@ -12,6 +12,11 @@ export function time(seconds: number, tenths = false): string {
   return hours > 0 ? `${sign}${hours}:${String(minutes).padStart(2, '0')}:${tail}` : `${sign}${minutes}:${tail}`;
 }
 
+/** Time that is left: whole seconds, rounded up, and tenths once it is under ten. */
+export function countdown(seconds: number): string {
+  return seconds < 10 ? Math.max(0, seconds).toFixed(1) : time(Math.ceil(seconds));
+}
+
 /** Beats as musicians count them: 0.25 is `1/4`, 8 is `8`. */
 export function beatCount(beats: number): string {
   return beats < 1 ? `1/${Math.round(1 / beats)}` : String(Math.round(beats * 100) / 100);

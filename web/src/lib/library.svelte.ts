@@ -1,9 +1,10 @@
 // The library as this page shows it: a searched list, the uploads of this page, and what the jobs are doing.
 
-import { SvelteMap } from 'svelte/reactivity';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import type { JobChangedMessage, LibraryChangedMessage } from '../protocol';
 import * as api from './api';
 import type { Engine, Job, Track } from './api';
+import { asked as wishesOf, EVERYTHING, type Filter } from './filter';
 
 export interface Upload {
   id: number;
@@ -25,6 +26,13 @@ export class Library {
   query = $state('');
   /** Field that the list goes by, `-` in front for downwards. */
   sort = $state('-inserted_at');
+  filter: Filter = $state.raw(EVERYTHING);
+  /** How many tracks the list has when all of it is shown. */
+  total = $state(0);
+  /** Tracks that somebody picked to do something with all of them. */
+  readonly picked = new SvelteSet<string>();
+  /** Tracks that are about to be removed, and can still be kept. */
+  readonly going = new SvelteSet<string>();
   loading = $state(true);
   error = $state('');
   more: string | null = $state(null);
@@ -34,6 +42,9 @@ export class Library {
   /** Jobs by id. */
   readonly jobs = new SvelteMap<string, Job>();
   #asked = 0;
+  /** What the list that is shown was asked for. */
+  #shown = '';
+  #adding = false;
   #nextUpload = 1;
   #sending = false;
   #refresh: ReturnType<typeof setTimeout> | undefined;
@@ -52,15 +63,22 @@ export class Library {
     return !FINAL.has(job.status);
   }
 
-  /** Ask for the list again; only the newest answer counts. */
+  /** Ask for the list again; only the newest answer counts. What was shown beyond its first page stays, so that a list
+   * somebody has walked down does not jump back. */
   async load(): Promise<void> {
     const asked = ++this.#asked;
+    const wanted = JSON.stringify([this.query.trim(), this.sort, this.filter]);
     this.#loadedAt = performance.now();
     try {
-      const page = await api.tracks(this.query.trim(), null, this.sort);
+      const page = await this.#page(null);
       if (asked !== this.#asked) return;
-      this.tracks = page.tracks;
-      this.more = page.cursor;
+      const first = new Set(page.tracks.map((track) => track.id));
+      const kept = wanted === this.#shown && page.cursor !== null ? this.tracks.slice(page.tracks.length).filter((track) => !first.has(track.id)) : [];
+      this.tracks = [...page.tracks, ...kept];
+      if (kept.length === 0) this.more = page.cursor;
+      if (wanted !== this.#shown) this.picked.clear();
+      this.#shown = wanted;
+      this.total = page.total;
       this.error = '';
       this.#takeOf(page.tracks);
     } catch (error) {
@@ -71,17 +89,25 @@ export class Library {
   }
 
   async loadMore(): Promise<void> {
-    if (this.more === null) return;
+    if (this.more === null || this.#adding) return;
     const asked = this.#asked;
+    this.#adding = true;
     try {
-      const page = await api.tracks(this.query.trim(), this.more, this.sort);
+      const page = await this.#page(this.more);
       if (asked !== this.#asked) return;
-      this.tracks = [...this.tracks, ...page.tracks.filter((track) => !this.tracks.some((old) => old.id === track.id))];
+      const there = new Set(this.tracks.map((track) => track.id));
+      this.tracks = [...this.tracks, ...page.tracks.filter((track) => !there.has(track.id))];
       this.more = page.cursor;
       this.#takeOf(page.tracks);
     } catch (error) {
       this.failed(sentence(error), '');
+    } finally {
+      this.#adding = false;
     }
+  }
+
+  #page(cursor: string | null): Promise<api.TrackPage> {
+    return api.tracks(this.query.trim(), cursor, this.sort, wishesOf(this.filter));
   }
 
   async loadEngines(): Promise<void> {
@@ -112,6 +138,7 @@ export class Library {
   changed(message: LibraryChangedMessage): void {
     if (message.change === 'removed' || message.change === 'deleted') {
       this.tracks = this.tracks.filter((track) => track.id !== message.track_id);
+      this.picked.delete(message.track_id);
     } else {
       this.soon();
     }

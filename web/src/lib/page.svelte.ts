@@ -2,6 +2,7 @@
 
 import type { EngineStatus, LearnChangedMessage, Peer, Seconds, ServerMessage } from '../protocol';
 import { Listen } from '../audio/listen.svelte';
+import { Preview } from '../audio/preview.svelte';
 import * as api from './api';
 import { Batches } from './batches.svelte';
 import { Connection, type Link } from './connection';
@@ -10,12 +11,15 @@ import { Insights } from './insight.svelte';
 import { Library, sentence } from './library.svelte';
 import { Pulse } from './pulse.svelte';
 import { Playlists } from './playlists.svelte';
+import { Rehearsal } from './rehearsal.svelte';
 import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
+import { Takes } from './takes.svelte';
 import { Telemetry } from './telemetry';
 import { t } from './tongue.svelte';
 import { Traces } from './traces.svelte';
+import { Undo } from './undo.svelte';
 import { Toasts, level } from './toasts.svelte';
 
 /** The engine's numbers are redrawn this often; its meters are drawn from `telemetry` instead. */
@@ -42,14 +46,18 @@ export class Page {
   readonly ready = new SvelteMap<string, [number, number][]>();
   readonly telemetry = new Telemetry();
   readonly toasts = new Toasts();
+  readonly undo = new Undo((error, what) => this.failed(error, what));
   readonly library: Library;
   readonly batches = new Batches();
   readonly insights = new Insights();
   readonly setlists = new Setlists();
   readonly traces = new Traces();
   readonly pulse = new Pulse();
+  readonly takes = new Takes();
   readonly playlists: Playlists;
   readonly listen: Listen;
+  readonly preview = new Preview((message) => this.toasts.say('error', message, t('Listen')));
+  readonly rehearsal = new Rehearsal(this.preview);
   readonly show: Show;
   readonly #connection: Connection;
   #engineAt = 0;
@@ -153,6 +161,7 @@ export class Page {
         this.show.forget();
         this.telemetry.forget();
         this.listen.interrupted();
+        this.takes.forget();
         this.roundTripMs = 0;
         this.learnPath = '';
       }
@@ -199,6 +208,7 @@ export class Page {
         this.library.changed(message);
         this.insights.changed(message.track_id);
         this.traces.stemsChanged(message.track_id);
+        this.takes.changed(message.track_id);
         this.playlists.soon();
         break;
       case 'playlist':

@@ -25,6 +25,8 @@ export const DRAGGED = 'application/x-alchemy-track';
 const SOON_MS = 400;
 
 export class Playlists {
+  /** A playlist that is about to be removed, and can still be kept; '' for none. */
+  going = $state('');
   all: PlaylistName[] = $state.raw([]);
   open: OpenPlaylist | null = $state.raw(null);
   /** Why the open playlist cannot be shown. */
@@ -98,30 +100,45 @@ export class Playlists {
 
   /** Put a track at the end. */
   async add(id: string, trackId: string): Promise<boolean> {
-    return this.#try(this.nameOf(id), async () =>
-      this.#take(await api.call('POST', `${place(id)}/tracks`, { track_id: trackId })),
-    );
+    return this.#try(this.nameOf(id), () => this.put(id, trackId));
   }
 
   /** Take a track out of the open playlist. */
-  async take(trackId: string): Promise<void> {
+  async take(trackId: string): Promise<boolean> {
     const { open } = this;
-    if (!open) return;
-    await this.#try(open.name, async () =>
-      this.#take(await api.call('DELETE', `${place(open.id)}/tracks/${encodeURIComponent(trackId)}`)),
-    );
+    return open !== null && (await this.#try(open.name, () => this.drop(open.id, trackId)));
   }
 
   /** Move a track of the open playlist to a place, counted from 0. It is drawn there at once. */
-  async move(trackId: string, to: number): Promise<void> {
+  async move(trackId: string, to: number): Promise<boolean> {
     const { open } = this;
     const from = open?.tracks.findIndex((track) => track.id === trackId) ?? -1;
-    if (!open || from < 0) return;
+    if (!open || from < 0) return false;
     const tracks = moved(open.tracks, from, to);
     this.open = { ...open, tracks };
-    const order = { track_ids: tracks.map((track) => track.id) };
-    const done = await this.#try(open.name, async () => this.#take(await api.call('PUT', `${place(open.id)}/tracks`, order)));
+    const done = await this.#try(open.name, () => this.order(open.id, tracks.map((track) => track.id)));
     if (!done) await this.#show(open.id); // what the server has is the truth
+    return done;
+  }
+
+  /** The tracks of a playlist, by id. Raises ApiError. */
+  async tracksOf(id: string): Promise<string[]> {
+    return asOpen(await api.call('GET', place(id))).tracks.map((track) => track.id);
+  }
+
+  /** Put a track at the end. Raises ApiError. */
+  async put(id: string, trackId: string): Promise<void> {
+    this.#take(await api.call('POST', `${place(id)}/tracks`, { track_id: trackId }));
+  }
+
+  /** Take a track out. Raises ApiError. */
+  async drop(id: string, trackId: string): Promise<void> {
+    this.#take(await api.call('DELETE', `${place(id)}/tracks/${encodeURIComponent(trackId)}`));
+  }
+
+  /** Put the tracks of a playlist into an order, which has all of them. Raises ApiError. */
+  async order(id: string, trackIds: readonly string[]): Promise<void> {
+    this.#take(await api.call('PUT', `${place(id)}/tracks`, { track_ids: trackIds }));
   }
 
   nameOf(id: string): string {

@@ -4,7 +4,9 @@ import type { Show } from './show.svelte';
 
 interface Shortcut {
   key: string;
+  /** What it does, as a sentence that `t` knows, and what stands in its braces. */
   deed: string;
+  of: Readonly<Record<string, number>>;
   act: (show: Show) => void;
 }
 
@@ -16,15 +18,16 @@ const HANDS: [deck: number, play: string, cue: string, sync: string, loop: strin
 export const SHORTCUTS: readonly Shortcut[] = HANDS.flatMap(([deck, play, cue, sync, loop, jumps, hot]) => {
   const at = `/deck/${deck}`;
   return [
-    { key: play, deed: `Play or pause deck ${deck}`, act: (show: Show) => show.toggle(`${at}/play`) },
-    { key: cue, deed: `Return deck ${deck} to its cue`, act: (show: Show) => tap(show, `${at}/cue`) },
-    { key: sync, deed: `Sync deck ${deck}`, act: (show: Show) => show.toggle(`${at}/sync`) },
-    { key: loop, deed: `Loop of deck ${deck} on or off`, act: (show: Show) => show.trigger(`${at}/loop/reloop`) },
-    { key: jumps[0], deed: `Deck ${deck} four beats back`, act: (show: Show) => show.act(`${at}/beatjump`, -4) },
-    { key: jumps[1], deed: `Deck ${deck} four beats on`, act: (show: Show) => show.act(`${at}/beatjump`, 4) },
+    { key: play, deed: 'Play or pause deck {deck}', of: { deck }, act: (show: Show) => show.toggle(`${at}/play`) },
+    { key: cue, deed: 'Return deck {deck} to its cue', of: { deck }, act: (show: Show) => tap(show, `${at}/cue`) },
+    { key: sync, deed: 'Sync deck {deck}', of: { deck }, act: (show: Show) => show.toggle(`${at}/sync`) },
+    { key: loop, deed: 'Loop of deck {deck} on or off', of: { deck }, act: (show: Show) => show.trigger(`${at}/loop/reloop`) },
+    { key: jumps[0], deed: 'Deck {deck} four beats back', of: { deck }, act: (show: Show) => show.act(`${at}/beatjump`, -4) },
+    { key: jumps[1], deed: 'Deck {deck} four beats on', of: { deck }, act: (show: Show) => show.act(`${at}/beatjump`, 4) },
     ...hot.map((key, index) => ({
       key,
-      deed: `Hot cue ${index + 1} of deck ${deck}`,
+      deed: 'Hot cue {number} of deck {deck}',
+      of: { deck, number: index + 1 },
       act: (show: Show) => tap(show, `${at}/hotcue/${index + 1}/go`),
     })),
   ];

@@ -1,8 +1,7 @@
 // What the page says, in the language of whoever looks at it. English stands in the code and is the key; the other
-// languages are one file each (`tongues/`), and a test fails where one lacks a sentence. The choice is kept in this browser.
+// languages stand in `tongues/`, and a test fails where one lacks a sentence. The choice is kept in this browser.
 
-import { de } from './tongues/de';
-import { ja } from './tongues/ja';
+import { de, ja } from './tongues/books';
 
 export const TONGUES = { en: 'English', de: 'Deutsch', ja: '日本語' } as const;
 export type Tongue = keyof typeof TONGUES;
@@ -59,4 +58,9 @@ export function filled(sentence: string, values: Readonly<Record<string, string 
 export function t(sentence: string, values: Readonly<Record<string, string | number>> = {}): string {
   const found = voice.tongue === 'en' ? sentence : (BOOKS[voice.tongue][sentence] ?? sentence);
   return filled(found, values);
+}
+
+/** Whether the chosen language has the sentence; English has every one. */
+export function knows(sentence: string): boolean {
+  return voice.tongue !== 'en' && sentence in BOOKS[voice.tongue];
 }
