@@ -43,11 +43,30 @@ export function drawStretch(
   }
 }
 
+/** What a canvas measures on the screen, in CSS pixels. */
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/**
+ * Keep `size` right until the returned function is called. Whoever draws in every frame reads it there: to ask the canvas
+ * itself would make the browser lay out the page in the middle of each frame.
+ */
+export function watchSize(canvas: HTMLCanvasElement, size: Size): () => void {
+  Object.assign(size, { width: canvas.clientWidth, height: canvas.clientHeight });
+  const observer = new ResizeObserver(([entry]) => {
+    if (entry) Object.assign(size, { width: entry.contentRect.width, height: entry.contentRect.height });
+  });
+  observer.observe(canvas);
+  return () => observer.disconnect();
+}
+
 /** Match a canvas to its place on the screen; true when its size changed. */
-export function fit(canvas: HTMLCanvasElement): boolean {
+export function fit(canvas: HTMLCanvasElement, size: Size = { width: canvas.clientWidth, height: canvas.clientHeight }): boolean {
   const scale = Math.min(window.devicePixelRatio || 1, 2);
-  const width = Math.max(1, Math.round(canvas.clientWidth * scale));
-  const height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  const width = Math.max(1, Math.round(size.width * scale));
+  const height = Math.max(1, Math.round(size.height * scale));
   if (canvas.width === width && canvas.height === height) return false;
   canvas.width = width;
   canvas.height = height;
