@@ -43,6 +43,38 @@ export function drawStretch(
   }
 }
 
+const WORDS_KEPT = 64;
+
+/** Words as pictures: text drawn on a canvas makes the browser lay out the whole page, in every frame; a picture does not. */
+export class Words {
+  readonly #kept = new Map<string, HTMLCanvasElement>();
+
+  /** `text` in `pixels` high letters of a colour, on a ground or on nothing. */
+  of(text: string, pixels: number, colour: string, ground = ''): HTMLCanvasElement {
+    const key = [text, pixels, colour, ground].join('\n');
+    const known = this.#kept.get(key);
+    if (known) return known;
+    const picture = document.createElement('canvas');
+    const pen = picture.getContext('2d');
+    const font = `600 ${pixels}px sans-serif`;
+    if (pen) {
+      pen.font = font;
+      const edge = ground ? pixels / 3 : 0;
+      picture.width = Math.max(1, Math.ceil(pen.measureText(text).width + 2 * edge));
+      picture.height = Math.ceil(pixels * 1.25);
+      pen.font = font; // a canvas of another size has forgotten it
+      pen.fillStyle = ground;
+      if (ground) pen.fillRect(0, 0, picture.width, picture.height);
+      pen.fillStyle = colour;
+      pen.fillText(text, edge, pixels * 0.96);
+    }
+    this.#kept.set(key, picture);
+    const oldest = this.#kept.keys().next().value;
+    if (this.#kept.size > WORDS_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    return picture;
+  }
+}
+
 /** What a canvas measures on the screen, in CSS pixels. */
 export interface Size {
   width: number;
