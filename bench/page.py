@@ -17,8 +17,11 @@ from tests.web.mock_server import MockServer, RunningMock, furnish
 
 SECONDS: Final = 8.0
 _SPENT: Final = {
-    "ScriptDuration": "script", "LayoutDuration": "layout", "RecalcStyleDuration": "style", "TaskDuration": "of all work",
-}  # fmt: skip
+    "ScriptDuration": "script",
+    "LayoutDuration": "layout",
+    "RecalcStyleDuration": "style",
+    "TaskDuration": "of all work",
+}
 """What is asked of the browser, and how it is said."""
 _WATCH: Final = """seconds => new Promise(done => {
     const times = []; let before = performance.now(); const end = before + seconds * 1000;

@@ -4,6 +4,7 @@ Every stem is a tone of its own; `other` is a ladder that climbs a step a second
 which track is heard where.
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,4 +195,4 @@ def test_a_player_loops_a_passage_slows_it_down_and_mutes_a_stem(tab: Tab, furni
 def longest(places: list[int]) -> int:
     """Return for how many pieces one place lasted at the most."""
     edges = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(places)]
-    return max(b - a for a, b in zip(edges, edges[1:], strict=False))
+    return max(b - a for a, b in itertools.pairwise(edges))
