@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ import psutil
 
 from bench.beside import IdleTimers
 from bench.late import tone
-from tests.end_to_end.crowd import Crowd
+from tests.end_to_end.crowd import Crowd, Reader
 from tests.end_to_end.program import Program, until
 
 SECONDS: Final = 20.0
@@ -61,7 +62,7 @@ def _measure(program: Program, crowd: Crowd, seconds: float) -> None:
             time.sleep(max(0.0, begun + seconds * number / MARKS - time.monotonic()))
             value, sent = -6.0 - number / 8, time.monotonic()
             program.osc.send_message(MARK, value)
-            until("the mark", lambda value=value: all((MARK, value) in page.told for page in awake))
+            until("the mark", partial(_told, awake, value))
             delays += [page.told[MARK, value] - sent for page in awake]
     finally:
         stop.set()
@@ -76,6 +77,10 @@ def _measure(program: Program, crowd: Crowd, seconds: float) -> None:
         f"server takes {cores:.2f} of a core and grew by {grown:.1f} MB; engine late {late} times; {told}",
         flush=True,
     )
+
+
+def _told(pages: list[Reader], value: float) -> bool:
+    return all((MARK, value) in page.told for page in pages)
 
 
 def _storm(program: Program, stop: threading.Event) -> None:
