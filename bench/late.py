@@ -34,7 +34,7 @@ def main(minutes: float = MINUTES) -> int:
     """Print how many blocks were late in `minutes`."""
     with tempfile.TemporaryDirectory() as folder:
         server = own_server(Path(folder))
-        tone = _tone(Path(folder) / "tone.flac", minutes * 60 + 4 * SETTLE_S)
+        sound = tone(Path(folder) / "tone.flac", minutes * 60 + 4 * SETTLE_S)
         program = Program(
             Path(folder) / "data", "--no-workers", audio="auto", module="bench.burning",
             environment=jack_environment(server.name),
@@ -42,7 +42,7 @@ def main(minutes: float = MINUTES) -> int:
         with running(server), idle_client(server.name), program:
             device = program.http.get("/health").json()["checks"]["engine"]["detail"]
             assert "JACK" in device, f"the engine does not play on JACK: {device}"
-            program.load(1, program.upload(tone)["id"])
+            program.load(1, program.upload(sound)["id"])
             program.set("/deck/1/play", 1)
             time.sleep(SETTLE_S)
             _measure(program, server, minutes)
@@ -67,7 +67,7 @@ def _measure(program: Program, server: JackServer, minutes: float) -> None:
     )
 
 
-def _tone(path: Path, seconds: float) -> Path:
+def tone(path: Path, seconds: float) -> Path:
     second = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)).astype(np.float32)
     with soundfile.SoundFile(path, "w", RATE, 2, "PCM_24") as file:
         for _ in range(int(seconds) + 1):

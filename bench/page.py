@@ -9,13 +9,20 @@ with one shows is better than this.
 import statistics
 from typing import Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import CDPSession, Page
 
 from server.session.intent import Intent
 from tests.web.browser import Browser
 from tests.web.mock_server import MockServer, RunningMock, furnish
 
 SECONDS: Final = 8.0
+_SPENT: Final = {
+    "ScriptDuration": "script",
+    "LayoutDuration": "layout",
+    "RecalcStyleDuration": "style",
+    "TaskDuration": "of all work",
+}
+"""What is asked of the browser, and how it is said."""
 _WATCH: Final = """seconds => new Promise(done => {
     const times = []; let before = performance.now(); const end = before + seconds * 1000;
     const step = now => {
@@ -46,12 +53,23 @@ def main(seconds: float = SECONDS) -> None:
         _say("four decks scrolling", _frames(page, seconds))
 
 
-def _frames(page: Page, seconds: float) -> list[float]:
+def _frames(page: Page, seconds: float) -> tuple[list[float], dict[str, float]]:
+    """Return the times of frames, sorted, and what the page's thread spent meanwhile, in milliseconds a frame."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    before = _spent(session)
     found: list[float] = page.evaluate(_WATCH, seconds)
-    return sorted(found[1:])
+    after = _spent(session)
+    session.detach()
+    return sorted(found[1:]), {what: 1000 * (after[what] - before[what]) / max(1, len(found)) for what in _SPENT}
 
 
-def _say(name: str, times: list[float]) -> None:
+def _spent(session: CDPSession) -> dict[str, float]:
+    return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+
+
+def _say(name: str, measured: tuple[list[float], dict[str, float]]) -> None:
+    times, spent = measured
     if not times:
         print(f"   {name}: no frame came")
         return
@@ -62,5 +80,6 @@ def _say(name: str, times: list[float]) -> None:
     slow = sum(time > 1.5 * 1000 / 60 for time in times) / len(times)
     print(
         f"   {name:22} {1000 / statistics.fmean(times):5.1f} frames/s; median {part(0.5):.1f}, p95 {part(0.95):.1f}, "
-        f"p99 {part(0.99):.1f}, worst {times[-1]:.1f} ms; {slow:.1%} later than a frame and a half"
+        f"p99 {part(0.99):.1f}, worst {times[-1]:.1f} ms; {slow:.1%} later than a frame and a half; a frame takes "
+        + ", ".join(f"{spent[name]:.2f} ms {what}" for name, what in _SPENT.items())
     )

@@ -63,8 +63,8 @@ def start_mock() -> Iterator[Callable[..., RunningMock]]:
     """Start a pretended server, on a port of its own or a given one; it is stopped after the test."""
     running: list[RunningMock] = []
 
-    def start(port: int = 0) -> RunningMock:
-        mock = MockServer(speed=20.0)
+    def start(port: int = 0, dist: Path = DIST) -> RunningMock:
+        mock = MockServer(speed=20.0, dist=dist)
         furnish(mock)
         server = RunningMock(mock, port)
         running.append(server)

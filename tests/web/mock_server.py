@@ -176,9 +176,10 @@ class ClockDeckhand(QuietDeckhand):
 class MockServer:
     """Everything the page talks to. Use `serve()` in a task, or `running()` from a test."""
 
-    def __init__(self, *, speed: float = 1.0) -> None:
-        """`speed` is how many times faster than usual pretended jobs run."""
+    def __init__(self, *, speed: float = 1.0, dist: Path = DIST) -> None:
+        """`speed` is how many times faster than usual pretended jobs run, `dist` where the built page lies."""
         self.speed = speed
+        self.dist = dist
         self.tracks: dict[str, FakeTrack] = {}
         self.batches: list[dict[str, Any]] = []
         self.playlists = MockPlaylists(self.tracks)
@@ -454,7 +455,7 @@ class MockServer:
             Route("/api/peers", self._judge, methods=["POST"]),
             Route("/api/midi/learn", self._learn, methods=["POST", "DELETE"]),
             Route("/api/engines", self._engines),
-            Mount("/", StaticFiles(directory=DIST, html=True)),
+            Mount("/", StaticFiles(directory=self.dist, html=True)),
         ]
 
         async def guarded(request: Request, follow: RequestResponseEndpoint) -> Response:

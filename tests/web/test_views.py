@@ -125,7 +125,10 @@ def test_practice_loops_by_typing_by_section_and_by_drag(browser: Browser, serve
     page.mouse.move(box["x"] + 300, y, steps=8)
     page.mouse.up()
     page.get_by_role("button", name="Again from A").click()
-    page.wait_for_timeout(300)
+    for _ in range(200):
+        if asked and asked[-1][0] == "/deck/1/loop/again":
+            break
+        page.wait_for_timeout(25)
     paths = dict(asked)
     assert paths["/deck/1/loop/start"] == 10.25
     assert paths["/deck/1/loop/section"] == 2

@@ -157,6 +157,7 @@ describe('Telemetry', () => {
     frame: 0,
     decks: [{ position, rate: 1, playing, level: 0.5, stems: {}, beat: 0, tempo: 0, phase: 0, rms: 0, loudness: -70 }],
     master: [0, 0],
+    input: 0,
     limiter_db: 0,
     master_rms: [0, 0],
     loudness: -70,

@@ -43,11 +43,62 @@ export function drawStretch(
   }
 }
 
+const WORDS_KEPT = 64;
+
+/** Words as pictures: text drawn on a canvas makes the browser lay out the whole page, in every frame; a picture does not. */
+export class Words {
+  readonly #kept = new Map<string, HTMLCanvasElement>();
+
+  /** `text` in `pixels` high letters of a colour, on a ground or on nothing. */
+  of(text: string, pixels: number, colour: string, ground = ''): HTMLCanvasElement {
+    const key = [text, pixels, colour, ground].join('\n');
+    const known = this.#kept.get(key);
+    if (known) return known;
+    const picture = document.createElement('canvas');
+    const pen = picture.getContext('2d');
+    const font = `600 ${pixels}px sans-serif`;
+    if (pen) {
+      pen.font = font;
+      const edge = ground ? pixels / 3 : 0;
+      picture.width = Math.max(1, Math.ceil(pen.measureText(text).width + 2 * edge));
+      picture.height = Math.ceil(pixels * 1.25);
+      pen.font = font; // a canvas of another size has forgotten it
+      pen.fillStyle = ground;
+      if (ground) pen.fillRect(0, 0, picture.width, picture.height);
+      pen.fillStyle = colour;
+      pen.fillText(text, edge, pixels * 0.96);
+    }
+    this.#kept.set(key, picture);
+    const oldest = this.#kept.keys().next().value;
+    if (this.#kept.size > WORDS_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    return picture;
+  }
+}
+
+/** What a canvas measures on the screen, in CSS pixels. */
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/**
+ * Keep `size` right until the returned function is called. Whoever draws in every frame reads it there: to ask the canvas
+ * itself would make the browser lay out the page in the middle of each frame.
+ */
+export function watchSize(canvas: HTMLCanvasElement, size: Size): () => void {
+  Object.assign(size, { width: canvas.clientWidth, height: canvas.clientHeight });
+  const observer = new ResizeObserver(([entry]) => {
+    if (entry) Object.assign(size, { width: entry.contentRect.width, height: entry.contentRect.height });
+  });
+  observer.observe(canvas);
+  return () => observer.disconnect();
+}
+
 /** Match a canvas to its place on the screen; true when its size changed. */
-export function fit(canvas: HTMLCanvasElement): boolean {
+export function fit(canvas: HTMLCanvasElement, size: Size = { width: canvas.clientWidth, height: canvas.clientHeight }): boolean {
   const scale = Math.min(window.devicePixelRatio || 1, 2);
-  const width = Math.max(1, Math.round(canvas.clientWidth * scale));
-  const height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  const width = Math.max(1, Math.round(size.width * scale));
+  const height = Math.max(1, Math.round(size.height * scale));
   if (canvas.width === width && canvas.height === height) return false;
   canvas.width = width;
   canvas.height = height;

@@ -12,6 +12,7 @@ import { Library, sentence } from './library.svelte';
 import { Pulse } from './pulse.svelte';
 import { Playlists } from './playlists.svelte';
 import { Rehearsal } from './rehearsal.svelte';
+import { Renewal, browserHouse } from './renewal.svelte';
 import { Setlists } from './setlists.svelte';
 import { Show, type Refusal } from './show.svelte';
 import { SvelteMap } from 'svelte/reactivity';
@@ -59,6 +60,9 @@ export class Page {
   readonly preview = new Preview((message) => this.toasts.say('error', message, t('Listen')));
   readonly rehearsal = new Rehearsal(this.preview);
   readonly show: Show;
+  readonly renewal = new Renewal(
+    browserHouse(() => this.learning || this.listen.wanted || this.library.uploads.some((one) => one.state !== 'failed')),
+  );
   readonly #connection: Connection;
   #engineAt = 0;
   #registryAsked = false;
@@ -96,7 +100,10 @@ export class Page {
     void this.#loadRegistry();
     window.addEventListener('online', () => this.#connection.hurry());
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden) this.#connection.hurry();
+      this.renewal.seen();
+      if (document.hidden) return;
+      this.#connection.hurry();
+      if (this.live) void this.renewal.look();
     });
   }
 
@@ -147,6 +154,7 @@ export class Page {
     const was = this.link;
     this.link = link;
     this.linkReason = reason;
+    if (link === 'connected' || link === 'refused') void this.renewal.look();
     if (link === 'connected') {
       this.#subscribe();
       void this.#loadRegistry();
@@ -172,7 +180,6 @@ export class Page {
   #hear(message: ServerMessage): void {
     switch (message.type) {
       case 'welcome':
-        if (this.version && this.version !== message.version) this.#renewed();
         this.show.welcome(message);
         this.version = message.version;
         this.engine = message.engine;
@@ -232,13 +239,6 @@ export class Page {
       case 'pong':
         break;
     }
-  }
-
-  /** The server was brought up to date: so is this page, unless a hand is at work in it. */
-  #renewed(): void {
-    const busy = document.querySelector('dialog[open]') ?? document.activeElement?.closest('input, textarea');
-    if (busy) this.toasts.say('info', t('The program was brought up to date: reload this page when you are done.'));
-    else location.reload();
   }
 
   #refused(refusal: Refusal): void {

@@ -67,3 +67,10 @@ export function everyFrame(task: Task): () => void {
   if (running === 0) running = requestAnimationFrame(frame);
   return () => tasks.delete(task);
 }
+
+/** Write a number that changes many times a second: the same piece of text says something else. */
+export function write(place: HTMLElement, text: string): void {
+  const known = place.firstChild;
+  if (!(known instanceof Text)) place.textContent = text;
+  else if (known.data !== text) known.data = text;
+}

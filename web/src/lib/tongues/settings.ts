@@ -41,4 +41,5 @@ export const SETTINGS: Pairs = {
   'bit rate of a download that is converted': ['Bitrate eines Downloads, der umgewandelt wird', '変換するダウンロードのビットレート'],
   'message broker URL; empty is the database itself': ['URL des Message-Brokers; leer ist die Datenbank selbst', 'メッセージブローカーのURL。空でデータベース自身'],
   'key that encrypts secrets at rest, base64 of 32 bytes': ['Schlüssel, der Geheimnisse verschlüsselt ablegt, base64 von 32 Bytes', '秘密情報を暗号化する鍵（32バイトのbase64）'],
+  'checkpoint file of beat-this, which then finds the beats; empty is our own way': ['Checkpoint-Datei von beat-this, das dann die Schläge findet; leer ist unser eigener Weg', 'beat-thisのチェックポイントファイル（拍の検出に使用）。空で内蔵の方法'],
 };
