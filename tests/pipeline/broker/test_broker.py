@@ -258,9 +258,20 @@ def test_a_message_that_cannot_be_read_is_buried(desk: Desk) -> None:
 
 
 def test_other_brokers_are_refused_in_words() -> None:
-    for url in ("amqp://somewhere", "redis://somewhere", "", "nonsense"):
+    for url in ("", "nonsense", "kafka://somewhere", "redis://somewhere?heartbeat_s=0", "redis://somewhere:port"):
         with pytest.raises(BrokerUnsupported, match="ALCHEMY_BROKER"):
             broker_for(url)
+
+
+@pytest.mark.parametrize(("url", "extra"), [("amqp://somewhere", "pika"), ("redis://somewhere", "redis")])
+def test_a_broker_whose_package_is_missing_says_how_to_get_it(
+    url: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.startswith(("dramatiq.brokers.r", extra))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, extra, None)
+    with pytest.raises(BrokerUnsupported, match="pip install"):
+        broker_for(url)
 
 
 def test_our_messages_are_dramatiq_s(desk: Desk) -> None:
