@@ -18,7 +18,7 @@ import pytest
 from server import postgres as embedded
 from server.db import Database
 from server.errors import AlreadyRunning
-from server.postgres import PostgresMissing, PostgresRefused, embedded_postgres
+from server.postgres import QUEUE_ROLE, ROLE, PostgresMissing, PostgresRefused, embedded_postgres
 from server.postgres_place import settle
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
@@ -79,8 +79,10 @@ async def test_data_stays_and_nothing_else_does(data: Path) -> None:
             await db.execute("CREATE TABLE kept (a int); INSERT INTO kept VALUES (42)")
             assert await db.value("SHOW listen_addresses") == ""
             assert await db.value("SHOW server_encoding") == "UTF8"
-            rules = await db.rows("SELECT type, auth_method FROM pg_hba_file_rules")
-            assert rules == [{"type": "local", "auth_method": "peer"}]
+            rules = await db.rows("SELECT type, user_name, auth_method FROM pg_hba_file_rules")
+            assert rules == [
+                {"type": "local", "user_name": [role], "auth_method": "peer"} for role in (ROLE, QUEUE_ROLE)
+            ]
     assert pid is not None and not _alive(pid) and not socket.exists()
     async with embedded_postgres(data, data / "run", fsync=False) as server, Database(server.url()) as db:
         assert await db.value("SELECT a FROM kept") == 42

@@ -202,6 +202,19 @@ class FakeMidi:
         self.learning = None
 
 
+@dataclass
+class FakeLan:
+    """The network, closed until `https_port` is set."""
+
+    authority: Path = Path("nowhere")
+    addresses: list[str] = field(default_factory=lambda: ["192.168.1.5"])
+    https_port: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.https_port > 0
+
+
 @dataclass(frozen=True)
 class FakeIdentity:
     name: str
@@ -232,6 +245,7 @@ class Parts:
     show: FakeShow
     osc: FakeOsc
     midi: FakeMidi
+    lan: FakeLan = field(default_factory=FakeLan)
     seen: Alive = field(default_factory=Alive)
     spotify: Spotify = field(default_factory=lambda: Spotify("", ""))
     accounts: Accounts = field(init=False)

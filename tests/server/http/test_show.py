@@ -84,6 +84,16 @@ async def test_the_owner_judges_senders_and_others_do_not(
     made = await api.post("/api/workers", json={"name": "attic", "queues": ["analysis"]})
     worker = await parts.auth.worker(made.json()["token"])
     assert made.status_code == 201 and worker is not None and worker.name == "attic"
+    assert made.json()["server"] == "" == made.json()["authority"]
+
+
+async def test_a_worker_is_told_where_to_come_and_whom_to_trust_when_the_network_is_open(
+    api: httpx2.AsyncClient, parts: Parts, tmp_path: Path
+) -> None:
+    parts.lan.https_port, parts.lan.authority = 4443, tmp_path / "authority.crt"
+    parts.lan.authority.write_text("a certificate")
+    made = (await api.post("/api/workers", json={"name": "attic", "queues": ["analysis"]})).json()
+    assert (made["server"], made["authority"]) == ("https://192.168.1.5:4443", "a certificate")
 
 
 async def test_learning_starts_and_stops(api: httpx2.AsyncClient, parts: Parts) -> None:
