@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from audio.client import EngineClient
 from audio.commands import CommandKind, command
 from tests.audio.engines import deck_source, play_from, running_engine, until, until_status
-from tests.audio.material import Audio
+from tests.audio.jack_recorder import Recorder
 
 pytestmark = pytest.mark.anyio
 
@@ -102,47 +101,9 @@ async def engine(jack_server: JackServer) -> AsyncIterator[EngineClient]:
         yield client
 
 
-class Recorder:
-    """A JACK client with two inputs that remembers what comes."""
-
-    def __init__(self, server: str = SERVER) -> None:
-        import jack
-
-        self.blocks: list[Audio] = []
-        self._closing = False
-        self._closed = threading.Event()
-        self._client = jack.Client("recorder", servername=server, no_start_server=True)
-        left = self._client.inports.register("left")
-        right = self._client.inports.register("right")
-
-        def process(frames: int) -> None:
-            if self._closing:
-                self._closed.set()
-                raise jack.CallbackExit
-            self.blocks.append(np.stack((left.get_array(), right.get_array()), 1).copy())
-
-        self._client.set_process_callback(process)
-        self._client.activate()
-
-    def listen(self, outputs: list[str]) -> None:
-        for source, target in zip(outputs, self._client.inports, strict=True):
-            self._client.connect(source, target)
-
-    def outputs_of_engine(self) -> list[str]:
-        ports = self._client.get_ports(is_audio=True, is_output=True)
-        return [port.name for port in ports if not port.name.startswith(("system", "recorder"))]
-
-    def close(self) -> None:
-        # JACK cancels the thread of an active client wherever it is: inside Python, it would take the interpreter's
-        # lock with it. So the callback ends first, which ends the thread.
-        self._closing = True
-        self._closed.wait(timeout=5)
-        self._client.close()
-
-
 @contextlib.contextmanager
-def recording(server: str = SERVER) -> Iterator[Recorder]:
-    recorder = Recorder(server)
+def recording(folder: Path, server: str = SERVER) -> Iterator[Recorder]:
+    recorder = Recorder(server, folder / "heard.f32")
     try:
         yield recorder
     finally:
@@ -155,7 +116,7 @@ async def test_the_tone_on_the_deck_is_the_tone_at_the_ports(engine: EngineClien
     t = np.arange(4 * 44_100) / 44_100
     song = np.stack((0.5 * np.sin(2 * np.pi * 1000 * t), 0.25 * np.sin(2 * np.pi * 3000 * t)), 1)
     await engine.load(0, 1, deck_source(tmp_path / "tone.flac", song))
-    with recording() as recorder:
+    with recording(tmp_path) as recorder:
         outputs = recorder.outputs_of_engine()
         assert len(outputs) == 4
         recorder.listen(outputs[:2])
@@ -177,7 +138,7 @@ async def test_what_is_cued_is_heard_on_the_second_pair(engine: EngineClient, tm
     await engine.load(0, 3, deck_source(tmp_path / "cued.flac", song))
     engine.send(command(CommandKind.DECK_VOLUME, 0, a=0))
     engine.send(command(CommandKind.DECK_PFL, 0, a=1))
-    with recording() as recorder:
+    with recording(tmp_path) as recorder:
         outputs = recorder.outputs_of_engine()
         recorder.listen([outputs[0], outputs[2]])
         await play_from(engine, 0, 0)

@@ -35,7 +35,7 @@ async def test_a_tone_keeps_its_pitch_and_level_on_a_device_of_another_rate(
         t = np.arange(6 * 44_100) / 44_100
         song = np.stack((0.5 * np.sin(2 * np.pi * 1000 * t), 0.25 * np.sin(2 * np.pi * 3000 * t)), 1)
         await engine.load(0, 1, deck_source(tmp_path / "tone.flac", song))
-        with recording(slow_server.name) as recorder:
+        with recording(tmp_path, slow_server.name) as recorder:
             recorder.listen(recorder.outputs_of_engine()[:2])
             await play_from(engine, 0, 0)
             await until(lambda: float(engine.snapshot()["decks"][0]["position"]) > 3 * 48_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.audio.test_jack import SERVER, JackServer, Recorder, jack_server
+from tests.audio.test_jack import SERVER, JackServer, jack_server, recording
 from tests.end_to_end.conftest import AMPLITUDE, TONES
 from tests.end_to_end.listening import level
 from tests.end_to_end.program import Program, until
@@ -32,11 +32,10 @@ def on_jack(jack_server: JackServer, tones: Path, tmp_path_factory: pytest.TempP
         yield program
 
 
-def test_a_mute_from_osc_is_heard_in_what_jack_recorded(on_jack: Program) -> None:
+def test_a_mute_from_osc_is_heard_in_what_jack_recorded(on_jack: Program, tmp_path: Path) -> None:
     engine = on_jack.http.get("/health").json()["checks"]["engine"]["detail"]
     assert "JACK" in engine
-    recorder = Recorder()
-    try:
+    with recording(tmp_path) as recorder:
         recorder.listen(recorder.outputs_of_engine()[:2])
 
         def heard() -> dict[str, float]:
@@ -54,5 +53,3 @@ def test_a_mute_from_osc_is_heard_in_what_jack_recorded(on_jack: Program) -> Non
         subprocess.run(command, check=True)
         until("muted", lambda: on_jack.control("/deck/1/stem/vocals/mute") == 1)
         assert heard() == pytest.approx({**dict.fromkeys(TONES, middle), "vocals": 0.0}, abs=0.1)
-    finally:
-        recorder.close()
