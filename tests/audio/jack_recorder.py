@@ -4,8 +4,8 @@
 
 JACK cancels the thread of a client that is closed wherever it is. Inside Python it takes the interpreter's lock with
 it, and whoever closes the client waits for ever: so the process ends instead.
-Owner: the tests that listen at JACK's ports. Lines come in, `outputs` or `connect SOURCE TARGET`; each is answered by a line of
-JSON. FILE gets float32 pairs.
+Owner: the tests that listen at JACK's ports. Lines come in, `outputs` or `connect SOURCE TARGET`, and each is answered
+by a line of JSON. FILE gets float32 pairs.
 """
 
 import json
