@@ -112,7 +112,8 @@ class Browser:
         self._contexts.append(context)
         page = context.new_page()
         if not tour:
-            page.add_init_script("localStorage.setItem('toured', '1')")
+            # Where the page does not come, the browser's own document has no storage.
+            page.add_init_script("if (self.origin !== 'null') localStorage.setItem('toured', '1')")
         if script:
             page.add_init_script(script)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
