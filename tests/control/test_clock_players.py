@@ -1,5 +1,6 @@
 """A clock of another program, on JACK MIDI: mido plays a MIDI file along its tempo map, and we follow."""
 
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,10 +75,10 @@ def test_a_file_player_leads_start_place_tempo_and_stop(server: str, tmp_path: P
         assert pressed[2].beat == pytest.approx(8 + 12, abs=0.1), "every tick of the file was counted"
         running = [one for one in process.told if isinstance(one, Heard) and one.status == "running"]
         tempi = [one.tempo_bpm for one in running if one.tempo_bpm > 0]
-        print("tempo that was followed:", [round(tempo, 2) for tempo in tempi])
         assert sorted(one.beat for one in running) == [one.beat for one in running], "the place never goes back"
-        assert tempi[-1] == pytest.approx(90, rel=0.05)
-        assert max(tempi[: len(tempi) // 3]) == pytest.approx(120, rel=0.1)
+        # The player is a Python program, which may be late and then hurry: the middle of what was told of each part.
+        assert statistics.median(tempi[: len(tempi) // 4]) == pytest.approx(120, rel=0.05)
+        assert statistics.median(tempi[-len(tempi) // 4 :]) == pytest.approx(90, rel=0.05)
     finally:
         status = process.end()
         player.kill()  # RtMidi may wait for JACK for ever when it closes a port
