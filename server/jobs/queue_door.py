@@ -6,6 +6,7 @@ first packet, which says who somebody is and what for, is made anew here.
 Units: bytes. Source of the packet's form: PostgreSQL's documentation, "Message Formats", StartupMessage.
 """
 
+import asyncio
 import logging
 import struct
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
-from anyio.abc import ByteStream
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.auth import bearer
@@ -81,29 +81,27 @@ class QueueDoor:
 
     async def _connect(self, websocket: WebSocket, first: bytes) -> None:
         assert self._socket is not None
-        async with await anyio.connect_unix(self._socket) as database, anyio.create_task_group() as tasks:
-            await database.send(first)
+        # asyncio's streams: an end of anyio's at the moment in which something comes is an error in the loop's log.
+        reader, writer = await asyncio.open_unix_connection(self._socket)
+        try:
+            async with anyio.create_task_group() as tasks:
+                writer.write(first)
 
-            async def inward() -> None:
-                try:
-                    while True:
-                        await database.send(await websocket.receive_bytes())
-                finally:
-                    tasks.cancel_scope.cancel()
+                async def inward() -> None:
+                    try:
+                        while True:
+                            writer.write(await websocket.receive_bytes())
+                            await writer.drain()
+                    finally:
+                        tasks.cancel_scope.cancel()
 
-            tasks.start_soon(inward)
-            await _outward(database, websocket)
-            tasks.cancel_scope.cancel()
+                tasks.start_soon(inward)
+                while said := await reader.read(_READ):
+                    await websocket.send_bytes(said)
+                tasks.cancel_scope.cancel()
+        finally:
+            writer.close()
         await websocket.close()
-
-
-async def _outward(database: ByteStream, websocket: WebSocket) -> None:
-    """Send on what the database says until it hangs up."""
-    try:
-        while True:
-            await websocket.send_bytes(await database.receive(_READ))
-    except anyio.EndOfStream:
-        return
 
 
 def start_packet(first: bytes, database: str) -> bytes | None:
