@@ -52,7 +52,7 @@ class Reader:
 
     def hear(self, data: bytes | str) -> None:
         """Take one message."""
-        message = _decode(data) if isinstance(data, bytes) else {"type": "text"}
+        message: dict[str, Any] = _decode(data) if isinstance(data, bytes) else {"type": "text"}
         kind = str(message["type"])
         self.messages[kind] = self.messages.get(kind, 0) + 1
         if kind == "welcome":

@@ -73,6 +73,7 @@ class MockViews:
             Route("/api/setlists/{name}/check", self._check, methods=["POST"]),
             Route("/api/similar/now", self._similar),
             Route("/api/tracks/{id}/practice", self._practice),
+            Route("/api/tracks/{id}/takes", self._takes),
             Route("/api/stems/{id}/waveform", self._shape),
             Route("/api/settings", self._settings, methods=["GET", "PATCH"]),
             Route("/api/recordings", self._nothing),
@@ -143,6 +144,13 @@ class MockViews:
                "fastest_clean": 0.8, "last": 0.9, "seconds": 60.0, "practised_at": "2026-01-02T03:04:05Z"}  # fmt: skip
         log = {**row, "rate": 0.9, "began_at": "2026-01-02T03:04:05Z", "ended_at": "2026-01-02T03:05:05Z"}
         return JSONResponse({"state": None, "log": [log], "progress": [row]})
+
+    async def _takes(self, request: Request) -> JSONResponse:
+        take = {
+            "id": f"{request.path_params['id']}-take", "name": "", "chosen": True, "start": 12.0, "end": 20.0, "rate": 1.0,
+            "keylock": False, "file_size": 812_000, "made_at": "2026-01-02T20:15:00Z",
+        }  # fmt: skip
+        return JSONResponse({"takes": [take]})
 
     async def _shape(self, request: Request) -> Response:
         track = next(one for one in self._mock.tracks.values() if request.path_params["id"].startswith(f"{one.id}-"))

@@ -15,7 +15,6 @@ export const TAKES: Pairs = {
   'Pan of the take on deck {deck}': ['Panorama des Takes auf Deck {deck}', 'デッキ{deck}のテイクのパン'],
   'Mute the take on deck {deck}': ['Mute des Takes auf Deck {deck}', 'デッキ{deck}のテイクをミュート'],
   'Takes, the newest first': ['Takes, die neuesten zuerst', 'テイク（新しい順）'],
-  'Play beside the song: {name}': ['Neben dem Stück spielen: {name}', '曲と一緒に鳴らす：{name}'],
   'The chosen take plays beside the song, through loops and at every speed': ['Der gewählte Take spielt neben dem Stück, durch Loops und in jedem Tempo', '選んだテイクはループ中もどの速さでも曲と一緒に鳴ります'],
   'Plays along': ['Spielt mit', '一緒に再生'],
   Choose: ['Wählen', '選ぶ'],
