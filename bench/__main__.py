@@ -14,7 +14,7 @@ from typing import Final
 
 SECTIONS: Final = (
     "kernel", "stretch", "nulls", "osc", "live", "late", "startup", "stems", "separation", "analysis", "similar",
-    "page", "pages",
+    "page", "pages", "revival",
 )  # fmt: skip
 
 
