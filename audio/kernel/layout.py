@@ -43,7 +43,7 @@ HEADS: Final = 4
 TAPES: Final = 6
 SCHEDULED: Final = 1024
 LOOK_BACK: Final = PEAK_TAPS
-WINDOW: Final = 5
+WINDOW: Final = 11
 """Frames over which the limiter's gain goes down."""
 LOOK_AHEAD: Final = WINDOW + PEAK_AHEAD - 1
 """Frames that the limiter delays the master by where it looks ahead: 6, an eighth of a millisecond at 48 kHz."""

@@ -4,7 +4,7 @@
         '--> delayed by LOOK_AHEAD --------------------------------------------------------------------------- x --> y
 
 With look-ahead the true peak is held at CEILING: the wave between the samples, found at four times the rate (ITU-R
-BS.1770, annex 2), and the gain has gone down before the peak comes. That costs LOOK_AHEAD frames, an eighth of a
+BS.1770, annex 2), and the gain has gone down before the peak comes. That costs LOOK_AHEAD frames, a quarter of a
 millisecond, since a hand on a fader waits for them too. Two things keep it so short. The wave between two samples is
 found from the eight before that place and the two after it: music has little in the uppermost quarter of the band, so
 those are enough. And the gain goes down within WINDOW frames: as it is held, it does so once for a peak and not in

@@ -36,7 +36,7 @@ def test_below_the_ceiling_it_is_a_delay_and_nothing_else() -> None:
     sound = tone(48_000, 997.0, 0.88)
     host = ahead(sound)
     out = host.render(20_000)
-    assert host.delay_frames == LOOK_AHEAD == 6
+    assert host.delay_frames == LOOK_AHEAD == 12
     assert not out[:LOOK_AHEAD].any()
     assert np.array_equal(out[LOOK_AHEAD + FADE :], sound[FADE : 20_000 - LOOK_AHEAD])
     assert host.snapshot()["limiter_db"] == 0.0
