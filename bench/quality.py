@@ -154,25 +154,27 @@ def _separation(quick: bool) -> None:
     quarter: base.Audio = mix * np.float32(0.25)
     silent = {name: sdr_db(true, quarter) for name, true in stems.items()}
     print(f"   {'a quarter of the mix as each stem':44s} {_told(silent)}")
-    for engine, options in _variants(quick):
+    for engine in ("spectral", "onnx", "demucs"):
         made = base.engine(engine)
         if reason := made.available():
             print(f"   {engine}: not measured: {reason}")
             continue
         try:
-            _one(made, options, mix, stems)
+            for options in _variants(engine, quick):
+                _one(made, options, mix, stems)
         except PipelineError as error:
             print(f"   {engine}: not measured: {error}")
 
 
-def _variants(quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "spectral", {}
-    for engine in ("onnx", "demucs"):
-        for precision in ("auto",) if quick else PRECISIONS:
-            yield engine, {"precision": precision}
-        if not quick:
-            yield from ((engine, {"overlap": overlap}) for overlap in (0.1, 0.5))
-            yield engine, {"shifts": 2}
+def _variants(engine: str, quick: bool) -> Iterator[dict[str, Any]]:
+    if engine == "spectral":
+        yield {}
+        return
+    for precision in ("auto",) if quick else PRECISIONS:
+        yield {"precision": precision}
+    if not quick:
+        yield from ({"overlap": overlap} for overlap in (0.1, 0.5))
+        yield {"shifts": 2}
 
 
 def _one(engine: base.SeparationEngine, options: dict[str, Any], mix: base.Audio, stems: dict[str, base.Audio]) -> None:

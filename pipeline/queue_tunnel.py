@@ -15,14 +15,15 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from pipeline import wire
+
 log = logging.getLogger(__name__)
 
-PATH: Final = "/ws/queue"
 _OPEN_S: Final = 10.0
 _READ: Final = 65_536
 
@@ -31,8 +32,7 @@ class Tunnel:
     """Opened with `url`, which starts it; ends with `close`. Thread-safe: yes."""
 
     def __init__(self, server: str, token: str, tls: ssl.SSLContext | None = None) -> None:
-        parts = urlsplit(server)
-        self._address = urlunsplit(("wss" if parts.scheme == "https" else "ws", parts.netloc, PATH, "", ""))
+        self._address = wire.socket_url(server, wire.QUEUE_PATH)
         self._token = token
         self._tls = tls
         self._folder = Path(tempfile.mkdtemp(prefix="alchemy-queue-"))

@@ -11,6 +11,7 @@ Unknown fields are ignored on both ends; an unknown `type` is answered with an e
 """
 
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -26,7 +27,19 @@ MAX_STEM_FRAMES: Final = 24 * 3600 * 48_000
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """Longest message either end reads."""
 
+WORKER_PATH: Final = "/ws/worker"
+"""Where the server speaks this language."""
+
+QUEUE_PATH: Final = "/ws/queue"
+"""Where the server leads a worker on another machine to the embedded queue: PostgreSQL's bytes."""
+
 Ranges = tuple[tuple[int, int], ...]
+
+
+def socket_url(server: str, path: str) -> str:
+    """Return the address of a socket at a server's http(s) address."""
+    parts = urlsplit(server)
+    return urlunsplit(("wss" if parts.scheme == "https" else "ws", parts.netloc, path, "", ""))
 
 
 class EngineOffer(msgspec.Struct, frozen=True):

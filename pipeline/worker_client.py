@@ -12,7 +12,6 @@ import ssl
 import threading
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from websockets.exceptions import WebSocketException
@@ -25,16 +24,9 @@ from pipeline.worker_spool import Spool
 
 log = logging.getLogger(__name__)
 
-PATH: Final = "/ws/worker"
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
 _HELLO_S: Final = 10.0
-
-
-def socket_url(server: str) -> str:
-    """Return the worker socket's address at a server's http(s) address."""
-    parts = urlsplit(server)
-    return urlunsplit(("wss" if parts.scheme == "https" else "ws", parts.netloc, PATH, "", ""))
 
 
 class WorkerClient:
@@ -47,7 +39,7 @@ class WorkerClient:
         stopping: threading.Event | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._url = socket_url(server)
+        self._url = wire.socket_url(server, wire.WORKER_PATH)
         self._tls = tls
         self._hello = hello
         self.changed = threading.Condition()

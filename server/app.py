@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
+from pipeline.wire import QUEUE_PATH, WORKER_PATH
 from server.http.guard import Hosts
 from server.http.limits import Limits
 from server.http.ports import Check
 from server.http.routes import middleware, routes
-from server.jobs.queue_door import PATH as QUEUE_PATH
 from server.jobs.queue_door import QueueDoor
 from server.services import Services
 
@@ -23,7 +23,7 @@ def build_app(services: Services, hosts: Hosts) -> Starlette:
     return Starlette(
         routes=[
             WebSocketRoute("/ws/live", services.live.endpoint),
-            WebSocketRoute("/ws/worker", services.workers.endpoint),
+            WebSocketRoute(WORKER_PATH, services.workers.endpoint),
             WebSocketRoute(QUEUE_PATH, QueueDoor(services.workers, services.db.url).endpoint),
             *routes(services, limits, checks=_checks(services)),
         ],

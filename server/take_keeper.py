@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID, uuid4
 
 import anyio
@@ -29,6 +29,7 @@ from audio.take_message import FULL, TAKE_NAME, Laid
 from audio.take_pass import Label, OpenPass, label_of
 from audio.taking import Taker
 from server.errors import ServerError, StorageFull
+from server.library.service import Library
 from server.library.storage import full_disk_is_our_error
 from server.library.takes import FOLDER
 from server.session.effects import Notice
@@ -48,26 +49,10 @@ PATIENCE_S: Final = 2.0
 """An input that has not come by then is not there; what was played last has come back by then."""
 
 
-class Shelf(Protocol):
-    """The library as takes need it."""
-
-    async def add_take(
-        self,
-        take_id: UUID,
-        track_id: UUID,
-        made: Path,
-        span_s: tuple[float, float],
-        rate: float,
-        *,
-        keylock: bool,
-        gain: float,
-    ) -> None: ...
-
-
 class TakeKeeper:
     """See the module. Thread-safe: no."""
 
-    def __init__(self, show: Show, client: Callable[[], EngineClient | None], library: Shelf, data: Path) -> None:
+    def __init__(self, show: Show, client: Callable[[], EngineClient | None], library: Library, data: Path) -> None:
         """`client` gives the engine that plays; `data` is the data folder."""
         self._show, self._client, self._library = show, client, library
         self._folder = data / FOLDER / OPEN

@@ -13,10 +13,13 @@ import socket
 import subprocess
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import pytest
 
 Kind = Literal["embedded", "redis", "rabbitmq"]
 
@@ -33,6 +36,19 @@ def missing(kind: Kind) -> str | None:
     if kind == "rabbitmq" and not RABBIT.exists():
         return "rabbitmq-server is not installed"
     return None
+
+
+@contextmanager
+def serving(kind: Kind) -> Iterator[BrokerServer]:
+    """Run a broker of this kind; skip the test where it cannot be run."""
+    if why := missing(kind):
+        pytest.skip(why)
+    server = BrokerServer(kind)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 def free_port() -> int:

@@ -23,7 +23,6 @@ from server.postgres import QUEUE_ROLE
 
 log = logging.getLogger(__name__)
 
-PATH: Final = "/ws/queue"
 PROTOCOL: Final = 196_608
 """Version 3.0, in a startup packet's second word. Requests for encryption and cancellation have other numbers there."""
 

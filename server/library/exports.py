@@ -18,6 +18,7 @@ from audio.children import command, environment
 from pipeline.export_order import ExportOrder, encode
 from pipeline.formats.song import Song, StemFile
 from server.errors import BadRequest, NotFound, ServerError
+from server.library.files import gain_of
 from server.library.records import Stem, StoredFile, Track
 from server.library.service import Library
 from server.library.song import song_of
@@ -93,10 +94,8 @@ class Exports:
 
     async def _part(self, stem: Stem, user_id: int) -> StemFile:
         file = await self._library.stem_file(stem.id, user_id)
-        gain = stem.options.get("gain", 1.0)
         title, colour = (str(stem.options.get(name) or "") for name in ("name", "color"))
-        held = float(gain) if isinstance(gain, int | float) else 1.0
-        return StemFile(stem.stem_type, file.path, held, title, colour)
+        return StemFile(stem.stem_type, file.path, gain_of(stem.options), title, colour)
 
     async def _original(self, track_id: UUID, user_id: int) -> Path:
         return (await self._library.audio_file(track_id, user_id)).path

@@ -7,6 +7,7 @@ Units: seconds; frames at the rate beside them, stem ranges at 44.1 kHz.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Final
 from uuid import UUID
@@ -94,7 +95,6 @@ def _sources(storage: Storage, stems: list[_StemFile]) -> list[StemSource]:
             slot = free.pop(0)
         else:
             continue
-        gain = one.options.get("gain", 1.0)
         arriving = one.status == "arriving"
         sources.append(
             StemSource(
@@ -102,11 +102,17 @@ def _sources(storage: Storage, stems: list[_StemFile]) -> list[StemSource]:
                 label=one.stem_type,
                 path=storage.path(one.file_path),
                 kind="part" if arriving else "flac",
-                gain=1.0 if arriving or not isinstance(gain, int | float) else float(gain),
+                gain=1.0 if arriving else gain_of(one.options),
                 ranges=tuple(one.ranges) if arriving else None,
             )
         )
     return sorted(sources, key=lambda source: source.slot)
+
+
+def gain_of(options: Mapping[str, object]) -> float:
+    """Return what a stem's file is to be multiplied by, of the options of its row."""
+    gain = options.get("gain")
+    return float(gain) if isinstance(gain, int | float) else 1.0
 
 
 async def reference(storage: Storage, row: TrackRow) -> PcmSource:
@@ -139,10 +145,7 @@ async def chosen_stem(db: Queries, storage: Storage, track_id: UUID, stem_type: 
     path = storage.path(found.file_path)
     if not await anyio.Path(path).is_file():
         raise FileMissing
-    gain = found.options.get("gain")
-    return PcmSource(
-        path, gain if isinstance(gain, float) else 1.0, found.sample_rate, found.frames, found.mark.replace("-", "")
-    )
+    return PcmSource(path, gain_of(found.options), found.sample_rate, found.frames, found.mark.replace("-", ""))
 
 
 async def levels(storage: Storage, row: TrackRow) -> Levels | None:

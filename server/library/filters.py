@@ -19,7 +19,8 @@ _PLACES: Final = {camelot(key): key for key in range(KEYS)}
 _OLD_NAME: Final = re.compile(r"(1[0-2]|[1-9])([ABab])")
 
 _HAS_STEMS: Final = "EXISTS (SELECT FROM stems s WHERE s.track_id = t.id AND s.chosen)"
-_ENERGY: Final = "(SELECT r.energy FROM analysis_results r WHERE r.track_id = t.id AND r.chosen)"
+ENERGY: Final = "(SELECT r.energy FROM analysis_results r WHERE r.track_id = t.id AND r.chosen)"
+"""Energy of `tracks t`."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
         for text, bound in (
             ("t.bpm >= {}", self.tempo_min), ("t.bpm <= {}", self.tempo_max),
-            (f"{_ENERGY} >= {{}}", self.energy_min), (f"{_ENERGY} <= {{}}", self.energy_max),
+            (f"{ENERGY} >= {{}}", self.energy_min), (f"{ENERGY} <= {{}}", self.energy_max),
         ):  # fmt: skip
             if bound is not None:
                 if not math.isfinite(bound):

@@ -17,6 +17,7 @@ import msgspec
 
 from server.errors import BadRequest
 from server.library.errors import CursorRejected
+from server.library.filters import ENERGY
 
 DEFAULT_LIMIT: Final = 50
 LARGEST_LIMIT: Final = 200
@@ -39,9 +40,7 @@ ORDERS: Final = {
     "duration": Order("coalesce(t.duration, 0)", float),
     "bpm": Order("coalesce(t.bpm, 0)", float),
     "key": Order("coalesce(t.key, '')", str),
-    "energy": Order(
-        "coalesce((SELECT r.energy FROM analysis_results r WHERE r.track_id = t.id AND r.chosen), 0)", float
-    ),
+    "energy": Order(f"coalesce({ENERGY}, 0)", float),
 }
 
 

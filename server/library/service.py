@@ -338,19 +338,13 @@ class Library:
         gain: float,
     ) -> None:
         """Keep the file `made`, which begins with the track, as its newest take, once. Raises NotFound, StorageFull."""
-        claimed: list[str] = []
-
-        def claim(name: str) -> None:
-            claimed.append(name)
-            self.workplace.begin(name)
-
+        self.workplace.begin(str(take_id))
         try:
             user_id = await takes.add(
-                self._db, self.storage, take_id, track_id, made, span_s, rate, keylock=keylock, gain=gain, claim=claim
+                self._db, self.storage, take_id, track_id, made, span_s, rate, keylock=keylock, gain=gain
             )
         finally:
-            for name in claimed:
-                self.workplace.end(name)
+            self.workplace.end(str(take_id))
             self._untidy.set()
         self._tell(track_id, user_id, "changed")
 

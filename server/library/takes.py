@@ -93,15 +93,14 @@ async def add(
     *,
     keylock: bool,
     gain: float,
-    claim: Callable[[str], None],
 ) -> int:
     """Keep the file `made`, which is taken, as the newest take of a track; return whose it is. One that is kept under
     this id already stays as it is: a server that died may have come so far.
 
-    Pre: `claim` keeps what has this name from being swept. The oldest beyond KEPT go. Raises NotFound, StorageFull.
+    Pre: the caller keeps what has this id for a name from being swept. The oldest beyond KEPT go.
+    Raises NotFound, StorageFull.
     """
     user = (await tracks.row(db, track_id, None)).user_id
-    claim(str(take_id))
     if await db.value("SELECT true FROM track_takes WHERE id = $1", take_id):
         return user
     relative = FOLDER / str(track_id) / f"{take_id}.flac"

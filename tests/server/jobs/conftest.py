@@ -13,7 +13,7 @@ from server.jobs.healer import Healer
 from server.jobs.relay import Relay
 from server.jobs.service import JobService
 from server.jobs.worker_socket import WorkerHub
-from tests.brokers import BrokerServer, missing
+from tests.brokers import BrokerServer, serving
 from tests.server.jobs.site import FakeAuth, Site
 
 
@@ -24,14 +24,8 @@ def session_broker(request: pytest.FixtureRequest) -> Iterator[BrokerServer | No
     if kind == "embedded":
         yield None
         return
-    if why := missing(kind):
-        pytest.skip(why)
-    server = BrokerServer(kind)
-    try:
-        server.start()
+    with serving(kind) as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

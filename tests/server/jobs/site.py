@@ -23,10 +23,11 @@ from starlette.routing import Route, WebSocketRoute
 
 from pipeline.jobs import Queue
 from pipeline.pcm import to_bytes
+from pipeline.wire import QUEUE_PATH
 from server.db import Database
 from server.errors import NotAllowed
 from server.jobs.job import Job
-from server.jobs.queue_door import PATH, QueueDoor
+from server.jobs.queue_door import QueueDoor
 from server.jobs.service import JobService
 from server.jobs.supervision import WorkerKeeper
 from server.jobs.worker_socket import WorkerHub
@@ -128,7 +129,7 @@ class Site:
                 Route("/api/worker/tracks/{track}/pcm", self._pcm),
                 Route("/api/worker/jobs/{job}/secrets", self._secrets),
                 WebSocketRoute("/ws/worker", self.hub.endpoint),
-                WebSocketRoute(PATH, QueueDoor(self.hub, self.url).endpoint),
+                WebSocketRoute(QUEUE_PATH, QueueDoor(self.hub, self.url).endpoint),
             ]
         )
         config = uvicorn.Config(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from tests.brokers import BrokerServer, missing
+from tests.brokers import BrokerServer, serving
 from tests.server.jobs.site import Site
 from tests.server.jobs.test_faults import (
     stems_are_right,
@@ -30,14 +30,8 @@ def broker(request: pytest.FixtureRequest) -> Iterator[BrokerServer]:
     """Redis, unless `--broker` says something else."""
     named = request.config.getoption("--broker")
     kind = "redis" if named == "embedded" else named
-    if why := missing(kind):
-        pytest.skip(why)
-    server = BrokerServer(kind)
-    try:
-        server.start()
+    with serving(kind) as server:
         yield server
-    finally:
-        server.close()
 
 
 async def test_a_broker_that_is_gone_for_a_while_loses_nothing(site: Site, broker: BrokerServer) -> None:
